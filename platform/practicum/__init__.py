@@ -1,0 +1,3 @@
+"""Practicum: project-based internships with hosted GPU notebooks."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,104 @@
+"""Who may call a view. A page of another role answers like a page that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+
+from practicum.accounts.models import Role, User
+from practicum.errors import NotFound, Refused
+from practicum.lib.digest import same_secret
+
+P = ParamSpec("P")
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who signed in; only for annotations."""
+
+    user: User
+
+
+class Unauthorized(Refused):
+    """No token, or one that opens nothing."""
+
+    code = "unauthorized"
+    status = 401
+
+
+View = Callable[Concatenate[Any, P], HttpResponseBase]
+
+
+def _only(*roles: Role) -> Callable[[View[P]], View[P]]:
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.user.role not in roles:
+                raise NotFound
+            return view(request, *args, **kwargs)
+
+        return login_required(own_password_first(cast("View[P]", guarded)))
+
+    return decorate
+
+
+def own_password_first(view: View[P]) -> View[P]:
+    """Lead whoever still has the password an admin made to the page where they choose their own."""
+
+    @wraps(view)
+    def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if getattr(request.user, "must_choose_password", False):
+            following = f"?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else ""
+            return redirect(reverse("accounts:account") + following)
+        return view(request, *args, **kwargs)
+
+    return cast("View[P]", guarded)
+
+
+def account_holder(view: View[P]) -> View[P]:
+    """Anybody signed in, before they chose a password too: for the account page only."""
+    return login_required(view)
+
+
+signed_in = _only(*Role)
+interns_only = _only(Role.INTERN)
+mentors_only = _only(Role.MENTOR)
+admins_only = _only(Role.ADMIN)
+staff_only = _only(Role.MENTOR, Role.ADMIN)
+
+
+def bearer(request: HttpRequest) -> str:
+    """The bearer token of the ``Authorization`` header. A token in the query string is never looked at.
+
+    Raises:
+        Unauthorized: there is none.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("Send the token in the Authorization header, as 'Bearer <token>'.")
+    return token.strip()
+
+
+def _holder_of(setting: str) -> Callable[[View[P]], View[P]]:
+    def decorate(view: View[P]) -> View[P]:
+        @csrf_exempt
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not same_secret(bearer(request), getattr(settings, setting)):
+                raise Unauthorized("This token opens nothing here.")
+            return view(request, *args, **kwargs)
+
+        return cast("View[P]", guarded)
+
+    return decorate
+
+
+hub_only = _holder_of("PRACTICUM_HUB_SITE_TOKEN")

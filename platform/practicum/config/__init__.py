@@ -1,0 +1,1 @@
+"""Settings, URLs, the environment, system checks and the supervisor's commands."""

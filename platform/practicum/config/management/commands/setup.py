@@ -1,0 +1,62 @@
+"""``practicum setup``: make the database and what the hub needs to trust this site. Safe to run again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from oauth2_provider.models import Application
+
+from practicum.config.settings import ENVIRONMENT
+
+
+class Command(BaseCommand):
+    """Migrate, make the OpenID provider's key, register the hub as its client."""
+
+    help = __doc__ or ""
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        """Do all three."""
+        for folder in (settings.PRACTICUM_DATA_DIR, settings.STATIC_ROOT, settings.PRACTICUM_DATA_DIR / "hub"):
+            folder.mkdir(parents=True, exist_ok=True)
+        call_command("migrate", verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        made = make_key(ENVIRONMENT.oidc_key_file)
+        register_hub()
+        self.stdout.write(f"  Database ready{'; signing key made' if made else ''}; hub registered")
+
+
+def make_key(file: Path) -> bool:
+    """Write a new RSA key to ``file``, readable by its owner only; False if there is one already."""
+    if file.exists():
+        return False
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=3072).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(pem)
+    return True
+
+
+def register_hub() -> None:
+    """The hub is the provider's one client: confidential, authorization code only, one exact redirect address."""
+    Application.objects.update_or_create(
+        client_id=settings.PRACTICUM_OIDC_CLIENT_ID,
+        defaults={
+            "name": "Practicum hub",
+            "client_secret": settings.PRACTICUM_OIDC_CLIENT_SECRET,
+            "client_type": Application.CLIENT_CONFIDENTIAL,
+            "authorization_grant_type": Application.GRANT_AUTHORIZATION_CODE,
+            "redirect_uris": f"{settings.PRACTICUM_HUB_URL}/hub/oauth_callback",
+            "post_logout_redirect_uris": f"{settings.PRACTICUM_SITE_URL}/",
+            "algorithm": Application.RS256_ALGORITHM,
+            "skip_authorization": True,
+        },
+    )

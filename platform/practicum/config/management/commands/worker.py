@@ -1,0 +1,177 @@
+"""``practicum worker``: allocates slots, starts and stops notebooks through the hub, evaluates submissions, tells
+people, repairs.
+
+One process, a few threads. Every loop does bounded work, keeps going when engine, hub or database are away, and says
+so once when that changes. Killing it at any point loses nothing: rows are the truth and the next worker reconciles.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+
+from practicum.accounts import notices, sending
+from practicum.accounts.models import Channel
+from practicum.config.engine import site_engine
+from practicum.engine import Engine
+from practicum.errors import Fault
+from practicum.evaluation import tasks as evaluation
+from practicum.gpus import tasks as gpus
+from practicum.lib.clock import utc_now
+from practicum.submissions.likeness import compare_next
+from practicum.workspaces import tasks as workspaces
+from practicum.workspaces.hub import get_hub
+
+log = logging.getLogger("practicum.worker")
+
+TICK_SECONDS = 0.2
+NOTICES_SECONDS = 1.0
+IDLE_RUNNER_SECONDS = 0.5
+SNAPSHOTS_AT_ONCE = 4
+RECONCILE_SECONDS = 30.0
+ESTIMATE_SECONDS = 3.0
+LIKENESS_SECONDS = 5.0
+# Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
+# make a tick several times as long (``tests/bench/ticks.py``).
+SWITCH_SECONDS = 0.0005
+HEARTBEAT_FILE = "worker.heartbeat"
+
+
+class Loop(threading.Thread):
+    """Calls ``work`` again and again until ``stopping``; faults are logged once until it works again."""
+
+    def __init__(self, name: str, work: Callable[[], bool], *, pause: float, stopping: threading.Event) -> None:
+        super().__init__(name=name, daemon=True)
+        self.work = work
+        self.pause = pause
+        self.stopping = stopping
+        self.fault = ""
+
+    def run(self) -> None:
+        """Work; pause when there was nothing to do or something failed."""
+        while not self.stopping.is_set():
+            if not self.once():
+                self.stopping.wait(self.pause)
+
+    def once(self) -> bool:
+        """One call of ``work``; False if it failed or found nothing to do."""
+        close_old_connections()
+        try:
+            busy = self.work()
+        except (Fault, DatabaseError) as error:
+            self.say(str(error))
+            return False
+        except Exception:
+            log.exception("%s failed; it goes on", self.name)
+            self.stopping.wait(self.pause)
+            return False
+        self.say("")
+        return busy
+
+    def say(self, fault: str) -> None:
+        """Log a change between working and not working."""
+        if fault != self.fault:
+            log.warning("%s: %s", self.name, fault or "works again")
+            self.fault = fault
+
+
+class Command(BaseCommand):
+    """Run the loops until SIGTERM or SIGINT."""
+
+    help = (__doc__ or "").splitlines()[0]
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """How many evaluations run side by side."""
+        parser.add_argument("--evaluations", type=int, default=max(1, (os.cpu_count() or 2) // 2))
+
+    def handle(self, *_: Any, evaluations: int, **__: Any) -> None:
+        """Start the loops and wait for the signal to end."""
+        keep_pace()
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        engine = site_engine()
+        loops = make_loops(engine, evaluations=evaluations, stopping=stopping)
+        for loop in loops:
+            loop.start()
+        log.info("working: %d evaluations side by side, engine %s", evaluations, settings.PRACTICUM_ENGINE)
+        while not stopping.wait(1.0):
+            (settings.PRACTICUM_DATA_DIR / HEARTBEAT_FILE).write_text(str(os.getpid()))
+        for loop in loops:
+            loop.join(timeout=8)
+
+
+def keep_pace() -> None:
+    """What is loaded is looked at by no garbage collection any more, which took 50 ms of it, and threads take turns sooner."""
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
+def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
+    """The ticker, the reconciler, and those who estimate, archive homes, plan, send notices, compare and evaluate."""
+    hub = get_hub()
+    executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    reconciled = [0.0]
+
+    def tick() -> bool:
+        gpus.allocate(utc_now())
+        workspaces.tick(utc_now(), hub=hub, engine=engine, executor=executor)
+        return False
+
+    def reconcile() -> bool:
+        if time.monotonic() - reconciled[0] >= RECONCILE_SECONDS or not reconciled[0]:
+            workspaces.reconcile(utc_now(), hub=hub, engine=engine)
+            workspaces.settle_archives(utc_now(), engine=engine)
+            evaluation.reconcile(utc_now(), engine=engine)
+            notices.prune(now=utc_now())
+            reconciled[0] = time.monotonic()
+        return False
+
+    def estimate() -> bool:
+        gpus.estimate(utc_now())
+        return False
+
+    def evaluate(number: int) -> Callable[[], bool]:
+        return lambda: evaluation.claim_and_run(utc_now(), engine=engine, worker_name=f"{name}-{number}")
+
+    def send(channel: Channel) -> Callable[[], bool]:
+        return lambda: sending.send_waiting(utc_now(), channel=channel)
+
+    def snapshot() -> bool:
+        return workspaces.claim_and_snapshot(utc_now(), engine=engine)
+
+    def restore() -> bool:
+        return workspaces.claim_and_restore(utc_now(), engine=engine)
+
+    return [
+        Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
+        Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
+        Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
+        *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
+        Loop("likenesses", lambda: compare_next(now=utc_now()), pause=LIKENESS_SECONDS, stopping=stopping),
+        *(
+            Loop(f"snapshots {n}", snapshot, pause=IDLE_RUNNER_SECONDS, stopping=stopping)
+            for n in range(1, SNAPSHOTS_AT_ONCE + 1)
+        ),
+        Loop("restorations", restore, pause=1.0, stopping=stopping),
+        Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
+        *(
+            Loop(f"evaluation {n}", evaluate(n), pause=IDLE_RUNNER_SECONDS, stopping=stopping)
+            for n in range(1, evaluations + 1)
+        ),
+    ]

@@ -1,0 +1,224 @@
+"""Django's settings, made from the checked environment (:mod:`practicum.config.env`)."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from practicum.config.env import read
+
+ROOT = Path(__file__).resolve().parents[3]
+ENVIRONMENT = read(os.environ, root=ROOT)
+
+# --- Practicum's own -----------------------------------------------------------------------------------------------
+PRACTICUM_ENV = ENVIRONMENT.env
+PRACTICUM_DATA_DIR = ENVIRONMENT.data_dir
+PRACTICUM_SITE_URL = ENVIRONMENT.site_url
+PRACTICUM_SITE_INTERNAL_URL = ENVIRONMENT.site_internal_url
+PRACTICUM_HUB_URL = ENVIRONMENT.hub_url
+PRACTICUM_HUB_API_URL = ENVIRONMENT.hub_api_url
+PRACTICUM_HUB_API_TOKEN = ENVIRONMENT.hub_api_token
+PRACTICUM_HUB_SITE_TOKEN = ENVIRONMENT.hub_site_token
+PRACTICUM_METRICS_TOKEN = ENVIRONMENT.metrics_token
+PRACTICUM_OIDC_CLIENT_ID = ENVIRONMENT.oidc_client_id
+PRACTICUM_OIDC_CLIENT_SECRET = ENVIRONMENT.oidc_client_secret
+PRACTICUM_SPLIT_SECRET = ENVIRONMENT.split_secret
+PRACTICUM_ENGINE = ENVIRONMENT.engine
+PRACTICUM_WORKSPACE_IMAGE = ENVIRONMENT.workspace_image
+PRACTICUM_SCORER_IMAGE = ENVIRONMENT.scorer_image
+PRACTICUM_WORKSPACE_PYTHON = ENVIRONMENT.workspace_python
+PRACTICUM_NETWORK = ENVIRONMENT.network
+PRACTICUM_INSTANCE = ENVIRONMENT.instance
+
+# Webhooks of people lead to the public internet, by https; where nobody else is served, to this machine too.
+PRACTICUM_WEBHOOK_SCHEMES = ("https",) if ENVIRONMENT.is_production else ("https", "http")
+PRACTICUM_WEBHOOK_NETWORKS = () if ENVIRONMENT.is_production else ("127.0.0.0/8", "::1/128")
+
+# Limits of what an intern hands in, and of one evaluation (a project's manifest may ask for less).
+PRACTICUM_SUBMISSION_MAX_BYTES = 300 * 1024 * 1024
+PRACTICUM_SUBMISSION_MAX_FILES = 2_000
+PRACTICUM_NOTEBOOK_MAX_BYTES = 10 * 1024 * 1024
+PRACTICUM_EVALUATION_MEMORY_BYTES = 4 * 1024**3
+PRACTICUM_EVALUATION_CPUS = 1.0
+PRACTICUM_WORKSPACE_MEMORY_BYTES = 4 * 1024**3
+PRACTICUM_WORKSPACE_CPUS = 2.0
+
+# Snapshots of workspaces, taken before a slot that is asked back is given up.
+PRACTICUM_SNAPSHOT_KEEP = ENVIRONMENT.snapshots.keep
+PRACTICUM_SNAPSHOT_SECONDS = ENVIRONMENT.snapshots.seconds
+PRACTICUM_SNAPSHOT_MAX_BYTES = ENVIRONMENT.snapshots.max_mb * 1024**2
+
+# --- Django --------------------------------------------------------------------------------------------------------
+SECRET_KEY = ENVIRONMENT.secret_key
+DEBUG = False
+ALLOWED_HOSTS = sorted(
+    {
+        *ENVIRONMENT.allowed_hosts,
+        urlsplit(ENVIRONMENT.site_url).hostname or "",
+        urlsplit(ENVIRONMENT.site_internal_url).hostname or "",
+    }
+)
+CSRF_TRUSTED_ORIGINS = [ENVIRONMENT.site_url]
+ROOT_URLCONF = "practicum.config.urls"
+WSGI_APPLICATION = "practicum.config.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "oauth2_provider",
+    "practicum.audit",
+    "practicum.accounts",
+    "practicum.catalog",
+    "practicum.internships",
+    "practicum.gpus",
+    "practicum.workspaces",
+    "practicum.submissions",
+    "practicum.evaluation",
+    "practicum.reviews",
+    "practicum.portal",
+    "practicum.config.apps.ConfigConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "practicum.config.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "practicum.config.middleware.RefusalMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "practicum.portal.context.site",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": dj_database_url.parse(ENVIRONMENT.database_url, conn_max_age=60, conn_health_checks=True)}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# Counters of failed sign-ins are shared by all web processes; `practicum setup` makes the table.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "practicum_cache"}}
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "portal:home"
+
+# --- Mail ----------------------------------------------------------------------------------------------------------
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = ENVIRONMENT.email.host
+EMAIL_PORT = ENVIRONMENT.email.port
+EMAIL_HOST_USER = ENVIRONMENT.email.user
+EMAIL_HOST_PASSWORD = ENVIRONMENT.email.password
+EMAIL_USE_TLS = ENVIRONMENT.email.security == "starttls"
+EMAIL_USE_SSL = ENVIRONMENT.email.security == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = ENVIRONMENT.email.sender
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = ENVIRONMENT.time_zone
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = ENVIRONMENT.data_dir / "static"
+_NODE = ROOT / "node_modules"
+STATICFILES_DIRS = [
+    ("vendor/bootstrap/css", _NODE / "bootstrap" / "dist" / "css"),
+    ("vendor/bootstrap/js", _NODE / "bootstrap" / "dist" / "js"),
+    ("vendor/bootstrap-icons", _NODE / "bootstrap-icons" / "font"),
+    ("vendor/chart", _NODE / "chart.js" / "dist"),
+    ("vendor/htmx", _NODE / "htmx.org" / "dist"),
+]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = not ENVIRONMENT.is_production
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000  # the matrix of quotas has eight a cell
+DATA_UPLOAD_MAX_NUMBER_FILES = 4
+
+# --- Security ------------------------------------------------------------------------------------------------------
+_TLS = ENVIRONMENT.site_url.startswith("https://")
+SESSION_COOKIE_NAME = "__Host-practicum-session" if _TLS else "practicum-session"
+CSRF_COOKIE_NAME = "__Host-practicum-csrf" if _TLS else "practicum-csrf"
+SESSION_COOKIE_SECURE = _TLS
+CSRF_COOKIE_SECURE = _TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = _TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _TLS else None
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _TLS
+SECURE_HSTS_PRELOAD = _TLS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- OpenID provider -----------------------------------------------------------------------------------------------
+OAUTH2_PROVIDER = {
+    "OIDC_ENABLED": True,
+    "OIDC_ISS_ENDPOINT": f"{ENVIRONMENT.site_url}/o",
+    "OIDC_RSA_PRIVATE_KEY": ENVIRONMENT.oidc_key_file.read_text() if ENVIRONMENT.oidc_key_file.is_file() else "",
+    "OAUTH2_VALIDATOR_CLASS": "practicum.accounts.oidc.Validator",
+    "SCOPES": {"openid": "Who you are", "profile": "Your name and role", "email": "Your e-mail address"},
+    "PKCE_REQUIRED": True,
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": int(timedelta(days=7).total_seconds()),
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0,
+    "ROTATE_REFRESH_TOKEN": True,
+    # RFC 9700: no implicit or password grant, S256 only, no token in a query, ``iss`` in answers, tokens kept as digests.
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["http", "https"] if not ENVIRONMENT.is_production else ["https"],
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+}

@@ -1,0 +1,47 @@
+"""Run, stop and list containers: a port with three adapters. See ``base`` for its words."""
+
+from practicum.engine.base import (
+    LABEL_INSTANCE,
+    LABEL_KIND,
+    LABEL_LEASE,
+    LABEL_MANAGED,
+    LABEL_RUN,
+    LABEL_TOKEN,
+    Container,
+    ContainerSpec,
+    Engine,
+    Exit,
+    Inside,
+    Labels,
+    Limits,
+    Mount,
+    Piped,
+    Program,
+    Volume,
+    VolumeMount,
+    Word,
+)
+from practicum.engine.choice import get_engine
+
+__all__ = [
+    "LABEL_INSTANCE",
+    "LABEL_KIND",
+    "LABEL_LEASE",
+    "LABEL_MANAGED",
+    "LABEL_RUN",
+    "LABEL_TOKEN",
+    "Container",
+    "ContainerSpec",
+    "Engine",
+    "Exit",
+    "Inside",
+    "Labels",
+    "Limits",
+    "Mount",
+    "Piped",
+    "Program",
+    "Volume",
+    "VolumeMount",
+    "Word",
+    "get_engine",
+]

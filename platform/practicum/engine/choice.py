@@ -1,0 +1,26 @@
+"""Which adapter answers, by the name of the setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from practicum.engine.base import Engine
+
+
+def get_engine(name: str, *, python: str = "", state_dir: Path | None = None) -> Engine:
+    """The adapter called ``docker`` or ``local``.
+
+    ``python`` (the interns' interpreter) and ``state_dir`` are the local adapter's.
+
+    Raises:
+        ValueError: there is no adapter of that name.
+    """
+    if name == "docker":
+        from practicum.engine.docker import DockerEngine
+
+        return DockerEngine()
+    if name == "local" and state_dir is not None:
+        from practicum.engine.local import LocalEngine
+
+        return LocalEngine(python=python, state_dir=state_dir)
+    raise ValueError(f"There is no container engine called {name!r} here.")

@@ -1,0 +1,376 @@
+"""The Docker Engine behind the port, with the template of an untrusted container.
+
+Every container started here has no network unless one is named, a read-only root, no capabilities, no way to gain
+privileges, a filter of system calls of our own (:mod:`.seccomp`), a non-root user, and limits on memory (swap
+included), processors, processes, files and log. A GPU is given by UUID or not at all; without one
+``NVIDIA_VISIBLE_DEVICES`` is ``void``, whatever the image says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import DeviceRequest, LogConfig, Ulimit
+from docker.types import Mount as DockerMount
+
+from practicum.engine import seccomp
+from practicum.engine.base import (
+    LABEL_MANAGED,
+    LOG_TAIL_BYTES,
+    Container,
+    ContainerSpec,
+    Exit,
+    Inside,
+    Labels,
+    OnMemory,
+    Piped,
+    Program,
+    Volume,
+    Word,
+)
+from practicum.engine.wire import Wire
+from practicum.errors import EngineRefused, EngineUnavailable
+
+log = logging.getLogger(__name__)
+
+CALL_SECONDS = 60
+TICK_SECONDS = 1
+LINE_POLL_SECONDS = 0.02
+STOP_GRACE_SECONDS = 1
+USER_ID = 1000
+GONE = (404, 409)
+NETWORK_FAULTS = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Map what docker-py raises to our tree. The engine's own words name paths of the host, so they go to the log."""
+    try:
+        yield
+    except APIError as error:
+        raise _refusal(error) from error
+    except (*NETWORK_FAULTS, DockerException) as error:
+        raise EngineUnavailable("The container engine does not answer.") from error
+
+
+def _refusal(error: APIError) -> EngineRefused:
+    log.warning("the engine refused: %s", error.explanation or error)
+    if isinstance(error, ImageNotFound):
+        return EngineRefused("The image is not on this container engine. An admin has to build it.")
+    if isinstance(error, NotFound):
+        return EngineRefused("The container engine has no such container or volume.")
+    return EngineRefused(f"The container engine refused (status {error.status_code}).")
+
+
+class DockerEngine:
+    """An :class:`~practicum.engine.base.Engine` on the Docker Engine of ``DOCKER_HOST`` (default: the local socket)."""
+
+    def __init__(self) -> None:
+        self._connected: docker.DockerClient | None = None
+
+    @property
+    def _client(self) -> docker.DockerClient:
+        if self._connected is None:
+            self._connected = docker.from_env(timeout=CALL_SECONDS)
+        return self._connected
+
+    def close(self) -> None:
+        """Give the connections back; the next call makes new ones."""
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+
+    def ping(self) -> None:
+        """The engine answers, or this raises."""
+        with _translated():
+            self._client.ping()
+
+    def start(self, spec: ContainerSpec) -> str:
+        """Start a container; its id."""
+        for mount in spec.mounts:
+            if not mount.read_only:
+                mount.source.chmod(0o777)
+        with _translated():
+            container = self._client.containers.create(spec.image, **_options(spec))
+            try:
+                self._launch(container, stdin=spec.stdin)
+            except BaseException:
+                container.remove(force=True)
+                raise
+        return str(container.id)
+
+    def _launch(self, container: Any, *, stdin: str | None) -> None:
+        if stdin is None:
+            container.start()
+            return
+        stream = container.attach_socket(params={"stdin": 1, "stream": 1})
+        try:
+            container.start()
+            stream._sock.sendall(stdin.encode())
+            stream._sock.shutdown(socket.SHUT_WR)
+        finally:
+            stream._response.close()
+            stream.close()
+
+    def wait(
+        self,
+        container_id: str,
+        *,
+        wall_seconds: float,
+        on_tick: Callable[[], None] | None = None,
+        on_memory: OnMemory | None = None,
+    ) -> Exit:
+        """Wait for the end, or kill it at the wall limit."""
+        began, peak, timed_out = time.monotonic(), None, False
+        while not self._ended_within(container_id, seconds=TICK_SECONDS):
+            memory = self._memory(container_id)
+            peak = max(filter(None, (peak, memory.get("max_usage") or memory.get("usage"))), default=None)
+            if on_memory and (held := _held_bytes(memory)) is not None:
+                on_memory(held)
+            if on_tick:
+                on_tick()
+            if time.monotonic() - began > wall_seconds:
+                timed_out = True
+                self.signal(container_id, "SIGKILL")
+                self._ended_within(container_id, seconds=CALL_SECONDS)
+                break
+        return self._exit(container_id, timed_out=timed_out, peak=peak)
+
+    def _ended_within(self, container_id: str, *, seconds: int) -> bool:
+        """Whether it ended before ``seconds`` were over. The engine holds the request; there is no polling."""
+        try:
+            self._client.api.wait(container_id, timeout=seconds)
+        except requests.exceptions.ReadTimeout:
+            return False
+        except requests.exceptions.ConnectionError as error:
+            if "timed out" in str(error).lower():
+                return False
+            raise EngineUnavailable("The container engine does not answer.") from error
+        except APIError as error:
+            raise _refusal(error) from error
+        except DockerException as error:
+            raise EngineUnavailable("The container engine does not answer.") from error
+        return True
+
+    def _memory(self, container_id: str) -> dict[str, Any]:
+        """The engine's figures of its memory: ``max_usage`` is there with cgroup v1 only; empty if it ended meanwhile."""
+        with contextlib.suppress(APIError, *NETWORK_FAULTS):
+            found: dict[str, Any] = self._client.api.stats(container_id, stream=False, one_shot=True).get(
+                "memory_stats", {}
+            )
+            return found
+        return {}
+
+    def _exit(self, container_id: str, *, timed_out: bool, peak: int | None) -> Exit:
+        with _translated():
+            state = self._client.api.inspect_container(container_id)["State"]
+        seconds = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
+        return Exit(
+            exit_code=int(state["ExitCode"]),
+            oom_killed=bool(state["OOMKilled"]),
+            timed_out=timed_out,
+            seconds=max(0.0, seconds),
+            peak_memory_bytes=peak,
+        )
+
+    def pipe(
+        self,
+        spec: ContainerSpec,
+        *,
+        source: BinaryIO | None = None,
+        sink: BinaryIO | None = None,
+        max_bytes: int,
+        wall_seconds: float,
+    ) -> Piped:
+        """Attach to it before it starts; the engine keeps nothing of what it prints."""
+        until = time.monotonic() + wall_seconds
+        options = _options(spec) | {"log_config": LogConfig(type="none"), "stdin_open": source is not None}
+        with _translated():
+            container = self._client.containers.create(spec.image, **options)
+        container_id = str(container.id)
+        try:
+            with _translated():
+                wire = Wire(container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
+            try:
+                with _translated():
+                    container.start()
+                if source is not None:
+                    wire.send(source, until=until, goes_on=lambda: self._goes_on(container_id))
+                is_cut = not wire.receive(sink, max_bytes=max_bytes, until=until)
+            finally:
+                wire.close()
+            if is_cut:
+                self.signal(container_id, "SIGKILL")
+            ended = self.wait(container_id, wall_seconds=max(0.0, until - time.monotonic()))
+            return Piped(ended, is_cut=is_cut, stderr=wire.beside.decode(errors="replace"))
+        finally:
+            self.remove(container_id)
+
+    def _goes_on(self, container_id: str) -> bool:
+        with _translated():
+            return bool(self._client.api.inspect_container(container_id)["State"]["Running"])
+
+    def wait_for_line(self, container_id: str, line: str, *, seconds: float) -> bool:
+        """Wait until the container printed exactly ``line``."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if line in self.log(container_id, stream="stdout").splitlines():
+                return True
+            with _translated():
+                if not self._client.api.inspect_container(container_id)["State"]["Running"]:
+                    return line in self.log(container_id, stream="stdout").splitlines()
+            time.sleep(LINE_POLL_SECONDS)
+        return False
+
+    def signal(self, container_id: str, name: str) -> None:
+        """Send a signal; one that ended already is left alone."""
+        with _translated(), _missing_is_fine():
+            self._client.api.kill(container_id, name)
+
+    def log(self, container_id: str, *, stream: str = "both", max_bytes: int = LOG_TAIL_BYTES) -> str:
+        """The end of its output. The engine keeps at most 1 MB of it, so reading is bounded."""
+        with _translated():
+            raw: bytes = self._client.api.logs(
+                container_id, stdout=stream in ("stdout", "both"), stderr=stream in ("stderr", "both")
+            )
+        return raw[-max_bytes:].decode(errors="replace")
+
+    def stop(self, container_id: str) -> None:
+        """Ask it to end, then make it."""
+        with _translated(), _missing_is_fine():
+            self._client.api.stop(container_id, timeout=STOP_GRACE_SECONDS)
+
+    def remove(self, container_id: str) -> None:
+        """Forget it, running or not."""
+        with _translated(), _missing_is_fine():
+            self._client.api.remove_container(container_id, force=True, v=True)
+
+    def list(self, labels: Labels) -> Sequence[Container]:
+        """All containers with these labels."""
+        with _translated():
+            found = self._client.api.containers(all=True, filters={"label": _filters(labels)})
+        return [
+            Container(
+                id=row["Id"],
+                labels=row["Labels"],
+                running=row["State"] in ("running", "created", "restarting", "paused"),
+                started_at=datetime.fromtimestamp(row["Created"]).astimezone(),
+            )
+            for row in found
+        ]
+
+    def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
+        """A tmpfs: its pages count against the memory of the container that writes them; no disk is touched."""
+        options = f"size={size_bytes},nr_inodes={inodes},uid={USER_ID},gid={USER_ID},mode=0700"
+        with _translated():
+            volume = self._client.volumes.create(
+                name,
+                driver="local",
+                driver_opts={"type": "tmpfs", "device": "tmpfs", "o": options},
+                labels={LABEL_MANAGED: "1", **labels},
+            )
+        return str(volume.name)
+
+    def remove_volume(self, name: str) -> None:
+        """Forget a volume."""
+        with _translated(), _missing_is_fine():
+            self._client.api.remove_volume(name, force=True)
+
+    def list_volumes(self, labels: Labels) -> Sequence[Volume]:
+        """All volumes with these labels."""
+        with _translated():
+            found = self._client.api.volumes(filters={"label": _filters(labels)})["Volumes"] or []
+        return [Volume(name=row["Name"], labels=row["Labels"] or {}) for row in found]
+
+
+def _held_bytes(memory: dict[str, Any]) -> int | None:
+    """What it holds now, without the file pages that the kernel may take back, as ``docker stats`` counts it."""
+    usage, pages = memory.get("usage"), memory.get("stats") or {}
+    if usage is None:
+        return None
+    return max(0, int(usage) - int(pages.get("total_inactive_file", pages.get("inactive_file", 0))))
+
+
+@contextlib.contextmanager
+def _missing_is_fine() -> Iterator[None]:
+    """What is gone, or on its way out, needs no ending."""
+    try:
+        yield
+    except NotFound:
+        return
+    except APIError as error:
+        if error.status_code not in GONE:
+            raise
+
+
+def _options(spec: ContainerSpec) -> dict[str, Any]:
+    """docker-py's arguments for a spec; a pure function, so that a test can hold it against the template."""
+    limits = spec.limits
+    return {
+        "command": [_word(word) for word in spec.command],
+        "labels": {LABEL_MANAGED: "1", **spec.labels},
+        "environment": {"HOME": "/tmp", **spec.environment, "NVIDIA_VISIBLE_DEVICES": spec.gpu_uuid or "void"},  # noqa: S108
+        "user": f"{USER_ID}:{USER_ID}",
+        "working_dir": "/tmp",  # noqa: S108
+        "entrypoint": [],
+        "network_mode": spec.network or "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges", f"seccomp={seccomp.profile()}"],
+        "pids_limit": limits.pids,
+        "mem_limit": limits.memory_bytes,
+        "memswap_limit": limits.memory_bytes,
+        "nano_cpus": int(limits.cpus * 1e9),
+        "ulimits": [
+            Ulimit(name="nofile", soft=1024, hard=1024),
+            Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="fsize", soft=limits.file_size_bytes, hard=limits.file_size_bytes),
+        ],
+        "tmpfs": {"/tmp": f"size={limits.tmpfs_bytes},mode=1777,nosuid,nodev"},  # noqa: S108
+        "shm_size": limits.shm_bytes,
+        "ipc_mode": "private",
+        "init": True,
+        "log_config": LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
+        "device_requests": [_device_request(spec.gpu_uuid)] if spec.gpu_uuid else [],
+        "mounts": _mounts(spec),
+        "stdin_open": spec.stdin is not None,
+    }
+
+
+def _device_request(uuid: str) -> DeviceRequest:
+    """Exactly this GPU; never a count, which would give every container the first one."""
+    return DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu", "compute", "utility"]])
+
+
+def _mounts(spec: ContainerSpec) -> list[DockerMount]:
+    binds = [DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only) for m in spec.mounts]
+    volumes = [DockerMount(v.target, v.name, type="volume", read_only=v.read_only, no_copy=True) for v in spec.volumes]
+    return binds + volumes
+
+
+def _word(word: Word) -> str:
+    if isinstance(word, Program):
+        return f"/opt/practicum/{word.name}"
+    if isinstance(word, Inside):
+        return f"{word.target}/{word.below}" if word.below else word.target
+    return word
+
+
+def _filters(labels: Labels) -> list[str]:
+    return [f"{name}={value}" for name, value in labels.items()]
+
+
+def _moment(text: str) -> datetime:
+    """The engine's nanoseconds are more digits than ``fromisoformat`` takes."""
+    head, _, rest = text.partition(".")
+    digits = "".join(c for c in rest if c.isdigit())[:6].ljust(6, "0")
+    return datetime.fromisoformat(f"{head.rstrip('Z')}.{digits}+00:00")

@@ -1,0 +1,1 @@
+"""Runs of a submission in isolated containers, their scores, and the leaderboard."""

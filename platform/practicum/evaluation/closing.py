@@ -1,0 +1,92 @@
+"""When a leaderboard closes, whether its final scores are released, and under which names interns see one another.
+
+The terms belong to a cohort and a project. A board closes at the end of the cohort's last day by the site's
+clock, or at the time that was set. What was received before that may be ranked; when it was evaluated does not matter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from django.conf import settings
+from django.utils.timezone import get_current_timezone
+
+from practicum.catalog.models import Project
+from practicum.evaluation.models import Leaderboard
+from practicum.internships.models import Cohort, Internship
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds on one board. ``hidden_through``: names are hidden, since this was the newest internship."""
+
+    closes_at: datetime
+    released_at: datetime | None = None
+    hidden_through: int | None = None
+
+    @property
+    def is_released(self) -> bool:
+        """Interns see the final scores."""
+        return self.released_at is not None
+
+    @property
+    def hides_names(self) -> bool:
+        """Interns see neutral names."""
+        return self.hidden_through is not None
+
+    def is_closed(self, *, now: datetime) -> bool:
+        """Nothing can be chosen any more, and what is received now is not ranked."""
+        return now >= self.closes_at
+
+
+Key = tuple[int, int]
+
+
+def terms_of(internships: Iterable[Internship]) -> dict[Key, Terms]:
+    """The terms of the boards these internships are on, by the ids of cohort and project: one query."""
+    cohorts = {(row.cohort_id, row.version.project_id): row.cohort for row in internships}
+    found = {key: Terms(closes_at=end_of(cohort)) for key, cohort in cohorts.items()}
+    rows = Leaderboard.objects.filter(cohort__in={c for c, _ in found}, project__in={p for _, p in found})
+    for row in rows:
+        key = (row.cohort_id, row.project_id)
+        if key in found:
+            found[key] = _terms(row, cohort=cohorts[key])
+    return found
+
+
+def terms_on(cohort: Cohort, *, project: Project) -> Terms:
+    """The terms of one board."""
+    row = Leaderboard.objects.filter(cohort=cohort, project=project).first()
+    return _terms(row, cohort=cohort) if row else Terms(closes_at=end_of(cohort))
+
+
+def _terms(row: Leaderboard, *, cohort: Cohort) -> Terms:
+    return Terms(
+        closes_at=row.closes_at or end_of(cohort), released_at=row.released_at, hidden_through=row.hidden_through
+    )
+
+
+def end_of(cohort: Cohort) -> datetime:
+    """The first moment after the cohort's last day, by the site's clock."""
+    return datetime.combine(cohort.ends_on + timedelta(days=1), time.min, tzinfo=get_current_timezone())
+
+
+def neutral_names(internships: Iterable[int], *, hidden_through: int) -> dict[int, str]:
+    """``Intern 1``, ``Intern 2``, … by internship id.
+
+    Those who were there when names were hidden are in an order that says nothing (of a keyed hash); whoever joins later
+    comes after them, so that nobody's neutral name changes.
+    """
+
+    def place(number: int) -> tuple[bool, bytes]:
+        if number > hidden_through:
+            return True, number.to_bytes(8, "big")
+        key = f"neutral names {hidden_through}".encode() + settings.SECRET_KEY.encode()
+        return False, hmac.digest(key, str(number).encode(), hashlib.sha256)
+
+    ordered = sorted(internships, key=place)
+    return {number: f"Intern {position}" for position, number in enumerate(ordered, start=1)}

@@ -1,0 +1,1 @@
+"""Servers, GPUs, slots, leases and the queue. ``policy`` is pure."""

@@ -1,0 +1,167 @@
+"""The rows as the policy sees them.
+
+A lease without a pool stands in line for the first pool that has usable slots, whole GPUs first. Usage fades with a
+half-life of seven days and is forgotten after four weeks; it is read again once a minute at most.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Coalesce
+
+from practicum.gpus import policy
+from practicum.gpus.models import (
+    LIVE_STATES,
+    OPEN_STATES,
+    Lease,
+    LeaseState,
+    Pool,
+    PoolKind,
+    Purpose,
+    Quota,
+    Reservation,
+    ReservationState,
+    ServerState,
+    Slot,
+)
+
+HALF_LIFE = timedelta(days=7)
+REMEMBERED = timedelta(days=28)
+FRESH = timedelta(seconds=60)
+NO_POOL = 0
+# Of a notebook that was not heard of for longer nobody knows whether it is idle.
+HEARD_WITHIN = timedelta(minutes=2)
+KIND_ORDER = [PoolKind.GPU, PoolKind.MIG, PoolKind.SHARED, PoolKind.CPU]
+
+Span = tuple[int | None, int, datetime, datetime]
+
+
+def snapshot(*, now: datetime) -> policy.Snapshot:
+    """What the policy decides on, as the rows are now."""
+    slots = _slots()
+    first = _first_pool(slots)
+    requests, holdings = _leases(first, now=now)
+    return policy.Snapshot(
+        slots=slots,
+        requests=requests,
+        holdings=holdings,
+        quotas=_quotas(now),
+        reservations=_reservations(now),
+        usage=usage.at(now),
+    )
+
+
+def _slots() -> tuple[policy.Slot, ...]:
+    rows = Slot.objects.values_list(
+        "pk", "pool_id", "server__name", "index", "is_present", "fault", "server__state", "parts", "gpu"
+    )
+    return tuple(
+        policy.Slot(
+            pk, pool, server, index, is_present and not fault and state == ServerState.ONLINE, gpu if parts > 1 else ""
+        )
+        for pk, pool, server, index, is_present, fault, state, parts, gpu in rows.order_by()
+    )
+
+
+def _first_pool(slots: Iterable[policy.Slot]) -> int:
+    """The pool of leases that name none: one with usable slots, whole GPUs first."""
+    usable = {slot.pool for slot in slots if slot.is_usable}
+    kinds = Pool.objects.filter(pk__in=usable).values_list("pk", "kind")
+    return min(kinds, key=lambda row: (KIND_ORDER.index(PoolKind(row[1])), row[0]), default=(NO_POOL, ""))[0]
+
+
+def usual_pool() -> int:
+    """The pool of a lease that names none, as the rows are now."""
+    return _first_pool(_slots())
+
+
+def _leases(first: int, *, now: datetime) -> tuple[tuple[policy.Request, ...], tuple[policy.Holding, ...]]:
+    requests: list[policy.Request] = []
+    holdings: list[policy.Holding] = []
+    # Times are dear to read: of each lease no more of them than what it is decided by.
+    rows = Lease.objects.filter(state__in=OPEN_STATES).order_by("requested_at", "id")
+    since = Coalesce("granted_at", "requested_at")
+    idle = Case(When(heartbeat__gte=now - HEARD_WITHIN, then=F("idle_since")))
+    for id, user, cohort, pool, purpose, state, begun, duration, slot, slot_pool, until, back, reserved, idle_since in (
+        rows.values_list(
+            "id", "user_id", "cohort_id", "pool_id", "purpose", "state", since, "duration",
+            "slot_id", "slot__pool_id", "lease_until", "reclaim_at", "reservation_id", idle,
+        )
+    ):  # fmt: skip
+        if state == LeaseState.QUEUED:
+            requests.append(policy.Request(id, user, cohort, pool or first, purpose, begun, 1, duration))
+        else:
+            holdings.append(
+                policy.Holding(
+                    id, user, cohort, slot_pool, purpose, (slot,), begun, until, idle_since=idle_since, reclaim_at=back,
+                    is_draining=state == LeaseState.DRAINING, reservation=reserved,
+                )
+            )  # fmt: skip
+    return tuple(requests), tuple(holdings)
+
+
+def _quotas(now: datetime) -> tuple[policy.Quota, ...]:
+    today = now.date()
+    has_begun = Q(from_on__isnull=True) | Q(from_on__lte=today)
+    rows = Quota.objects.filter(has_begun, Q(to_on__isnull=True) | Q(to_on__gte=today))
+    names = "cohort_id", "pool_id", "guaranteed", "weight", "borrowing_limit", "lending_limit", "per_intern"
+    return tuple(policy.Quota(*row) for row in rows.order_by("pk").values_list(*names))
+
+
+def _reservations(now: datetime) -> tuple[policy.Reservation, ...]:
+    rows = Reservation.objects.filter(state=ReservationState.GRANTED, ends_at__gt=now)
+    names = "pk", "cohort_id", "pool_id", "slots", "starts_at", "ends_at"
+    return tuple(policy.Reservation(*row) for row in rows.order_by("pk").values_list(*names))
+
+
+class Usage:
+    """Slot-hours of each person in each cohort, faded; kept in this process for a minute."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._read_at: datetime | None = None
+        self._hours: Mapping[tuple[int | None, int], float] = {}
+
+    def at(self, now: datetime) -> Mapping[tuple[int | None, int], float]:
+        """As of ``now``, or of at most a minute before."""
+        with self._lock:
+            if self._read_at is None or not timedelta(0) <= now - self._read_at < FRESH:
+                self._hours, self._read_at = faded_hours(_spans(now), now=now), now
+            return self._hours
+
+    def forget(self) -> None:
+        """Read the rows again next time."""
+        with self._lock:
+            self._read_at = None
+
+
+usage = Usage()
+
+
+def _spans(now: datetime) -> Iterable[Span]:
+    """When whom held a slot in the last four weeks. What was taken back is refunded: it counts as not used.
+
+    Nor does a CPU slot meanwhile: who works while they wait must not fall back in line for it.
+    """
+    was_held = Lease.objects.filter(granted_at__isnull=False, granted_at__lt=now).exclude(purpose=Purpose.MEANWHILE)
+    was_held = was_held.exclude(state=LeaseState.RELEASED, reclaim_at__isnull=False, is_borrowed=True)
+    recent = was_held.filter(Q(state__in=LIVE_STATES) | Q(closed_at__gt=now - REMEMBERED)).order_by()
+    for cohort, user, granted, closed in recent.values_list("cohort_id", "user_id", "granted_at", "closed_at"):
+        if granted is not None:
+            yield cohort, user, granted, min(closed or now, now)
+
+
+def faded_hours(spans: Iterable[Span], *, now: datetime) -> dict[tuple[int | None, int], float]:
+    """Slot-hours by cohort and person, each moment halved for every half-life it lies back."""
+    rate = math.log(2) / (HALF_LIFE / timedelta(hours=1))
+    hours: dict[tuple[int | None, int], float] = {}
+    for cohort, user, begin, end in spans:
+        since_begin, since_end = (now - begin) / timedelta(hours=1), (now - end) / timedelta(hours=1)
+        faded = (math.exp(-rate * since_end) - math.exp(-rate * since_begin)) / rate
+        hours[cohort, user] = hours.get((cohort, user), 0.0) + faded
+    return hours

@@ -1,0 +1,176 @@
+"""What an admin does with servers: add one, drain it, give up one that is gone, divide a GPU.
+
+Rule: a GPU is divided, or put together again, only on a server that takes no new leases, and only while nobody holds any
+of it. A slot of a server that is gone is freed on one word alone, an admin's that the machine is off, and that word is
+on record with their name.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+
+from practicum.accounts.models import User
+from practicum.audit.services import record
+from practicum.errors import Conflict, Invalid, NotFound, Stale
+from practicum.gpus import inventory, selectors, services
+from practicum.gpus.models import LIVE_STATES, Lease, Server, ServerState, Slot
+from practicum.gpus.tokens import make_token
+
+log = logging.getLogger(__name__)
+
+SHARES = (1, 16)
+FINISH_MINUTES = (5, 24 * 60)
+RESERVED_NAMES = frozenset({"new"})
+GIVEN_UP = "The server {server} is gone. Files in your volume there could not be saved after it stopped."
+
+
+@transaction.atomic
+def add_server(name: str, *, actor: User, now: datetime) -> tuple[Server, str]:
+    """Make a server and its agent's token; the token can't be read again.
+
+    Raises:
+        Conflict: there is one of this name.
+        Invalid: the name is kept for a page.
+    """
+    if name in RESERVED_NAMES:
+        raise Invalid("Choose another name: this one is kept for a page.", field="name")
+    try:
+        with transaction.atomic():
+            server = Server.objects.create(name=name)
+    except IntegrityError as clash:
+        raise Conflict(
+            "There is a server of this name. For a new command, open its page and make a new token.", field="name"
+        ) from clash
+    record("server.added", subject=server, actor=actor, now=now, name=name)
+    return server, make_token(server, actor=actor, now=now)
+
+
+def drain_server(name: str, *, finish_within: timedelta | None, actor: User, now: datetime) -> Server:
+    """Give no new leases. ``finish_within``: ask those who run to finish by then; None: let them finish.
+
+    Raises:
+        NotFound: there is no such server.
+    """
+    until = None if finish_within is None else now + finish_within
+    return inventory.set_server_state(name, state=ServerState.DRAINING, actor=actor, now=now, drain_until=until)
+
+
+def end_overdue(*, now: datetime) -> int:
+    """Ask the holders whose time to finish is over to stop; returns how many were asked."""
+    overdue = Lease.objects.filter(
+        slot__server__state=ServerState.DRAINING, slot__server__drain_until__lte=now, state__in=services.RUNNING_STATES
+    )
+    return sum(_end(lease, now=now) for lease in overdue.select_related("slot__server"))
+
+
+def _end(lease: Lease, *, now: datetime) -> bool:
+    assert lease.slot is not None
+    try:
+        return services.end_lease(
+            lease.pk, reason=inventory.DRAINED.format(server=lease.slot.server.name), actor=None, now=now
+        )
+    except Conflict:
+        log.info("lease %s had ended already", lease.pk)
+        return False
+
+
+@transaction.atomic
+def give_up_server(name: str, *, actor: User, now: datetime) -> int:
+    """End all leases of a silent server on ``actor``'s word that the machine is off; returns how many.
+
+    Nobody can see its containers any more, so the word stands in for the look that otherwise frees a slot.
+
+    Raises:
+        NotFound: there is no such server.
+        Conflict: its agent reports; then it isn't gone.
+    """
+    server = Server.objects.select_for_update().filter(name=name).first()
+    if server is None:
+        raise NotFound
+    if not selectors.is_silent(server, now=now):
+        raise Conflict("This server reports, so it is not gone. Drain it in place of giving it up.")
+    server.state, server.drain_until = ServerState.OFFLINE, None
+    server.save(update_fields=["state", "drain_until"])
+    leases = list(Lease.objects.filter(slot__server=server, state__in=LIVE_STATES))
+    ended = [lease for lease in leases if _release(lease, server=server, actor=actor, now=now)]
+    record(
+        "server.given_up",
+        subject=server,
+        actor=actor,
+        now=now,
+        vouched_by=actor.username,
+        leases=[str(lease.pk) for lease in ended],
+    )
+    return len(ended)
+
+
+def _release(lease: Lease, *, server: Server, actor: User, now: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            services.release_lease(
+                lease.pk, token=lease.token, observed_gone=True, reason=GIVEN_UP.format(server=server.name), now=now
+            )
+    except Stale:
+        log.info("lease %s moved while its server was given up", lease.pk)
+        return False
+    record("lease.vouched_gone", subject=lease, actor=actor, now=now, server=server.name)
+    return True
+
+
+@transaction.atomic
+def set_shares(name: str, *, gpu: str, shares: int, actor: User, now: datetime) -> None:
+    """Divide the GPU with uuid ``gpu`` into this many shared slots without memory isolation; 1 puts it together again.
+
+    Locked: the server's row and the GPU's slots.
+
+    Raises:
+        NotFound: this server lists no such GPU as a whole.
+        Invalid: not 1 to 16 shares.
+        Conflict: the server takes new leases, or somebody holds some of the GPU.
+    """
+    if not SHARES[0] <= shares <= SHARES[1]:
+        raise Invalid("A GPU is divided into {} to {} shares.".format(*SHARES), field="shares")
+    server = Server.objects.select_for_update().filter(name=name).first()
+    slots = list(Slot.objects.select_for_update().filter(server=server, uuid=gpu, gpu=gpu).order_by("part"))
+    if server is None or not slots or not slots[0].is_present:
+        raise NotFound("This server lists no such GPU as a whole.")
+    if server.state == ServerState.ONLINE:
+        raise Conflict("Drain the server first: a GPU is divided only while its server takes no new leases.")
+    holders = Lease.objects.filter(slot__server=server, slot__gpu=gpu, state__in=LIVE_STATES).select_related("user")
+    if held := list(holders):
+        names = ", ".join(sorted({lease.user.name for lease in held}))
+        raise Conflict(f"It is held by {names}. Wait until nobody holds it, then divide it.")
+    if shares != slots[0].parts:
+        _divide(slots[0], shares=shares)
+        record("slot.shares", subject=slots[0], actor=actor, now=now, gpu=gpu, before=slots[0].parts, after=shares)
+
+
+def _divide(first: Slot, *, shares: int) -> None:
+    pool = inventory.gpu_pool(first.model, memory_bytes=first.memory_bytes, parts=shares)
+    of_gpu = Slot.objects.filter(uuid=first.uuid)
+    of_gpu.update(parts=shares, pool=pool)
+    of_gpu.filter(part__gte=shares).update(is_present=False)
+    of_gpu.filter(part__lt=shares).update(is_present=True)
+    there = set(of_gpu.values_list("part", flat=True))
+    Slot.objects.bulk_create(
+        Slot(
+            server_id=first.server_id,
+            pool=pool,
+            kind=first.kind,
+            index=first.index,
+            uuid=first.uuid,
+            gpu=first.gpu,
+            part=part,
+            parts=shares,
+            model=first.model,
+            memory_bytes=first.memory_bytes,
+            memory_used_bytes=first.memory_used_bytes,
+            utilization_percent=first.utilization_percent,
+            fault=first.fault,
+        )
+        for part in range(shares)
+        if part not in there
+    )

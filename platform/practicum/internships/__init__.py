@@ -1,0 +1,1 @@
+"""Cohort, internship (an intern, a project, a mentor) and its milestones."""

@@ -1,0 +1,93 @@
+"""Cohorts, internships and their milestones.
+
+An *internship* is one intern on one project version with one mentor, inside a cohort. Who may see an internship's
+work: its intern, its mentor, and admins (``selectors.internship_for``).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.conf import settings
+from django.db import models
+
+from practicum.catalog.models import ProjectVersion
+
+
+class Cohort(models.Model):
+    """People who go through the same weeks together."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    idle_minutes = models.PositiveIntegerField(
+        default=45, help_text="A notebook with no busy kernel, no process and no GPU use for this long is stopped."
+    )
+    session_hours = models.PositiveIntegerField(default=12, help_text="The longest one session may last.")
+
+    class Meta:
+        ordering = ["-starts_on", "name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(ends_on__gt=models.F("starts_on")), name="cohort_ends_after_start"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def week(self, *, today: date) -> int:
+        """The week of the cohort ``today`` lies in, from 1; 0 before it starts."""
+        return max(0, (today - self.starts_on).days // 7 + 1)
+
+
+class InternshipState(models.TextChoices):
+    """How far an internship is."""
+
+    ACTIVE = "active", "Active"
+    COMPLETED = "completed", "Completed"
+    ENDED = "ended", "Ended early"
+
+
+class Internship(models.Model):
+    """An intern, a project, a mentor, in a cohort. An intern has at most one active internship."""
+
+    intern = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="internships")
+    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="mentored")
+    cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="internships")
+    version = models.ForeignKey(ProjectVersion, on_delete=models.PROTECT, related_name="internships")
+    state = models.CharField(max_length=10, choices=InternshipState, default=InternshipState.ACTIVE)
+    started_on = models.DateField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["cohort", "intern__name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["intern"], condition=models.Q(state="active"), name="one_active_internship_an_intern"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.intern} on {self.version.project.slug}"
+
+
+class Milestone(models.Model):
+    """A step of the internship, copied from the project with the cohort's dates."""
+
+    internship = models.ForeignKey(Internship, on_delete=models.CASCADE, related_name="milestones")
+    position = models.PositiveSmallIntegerField()
+    title = models.CharField(max_length=160)
+    evidence = models.CharField(max_length=300, blank=True)
+    due_on = models.DateField()
+    reached_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["internship", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["internship", "position"], name="one_milestone_a_position"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

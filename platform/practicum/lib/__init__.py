@@ -1,0 +1,1 @@
+"""Small pure pieces every room may use: digests and times."""

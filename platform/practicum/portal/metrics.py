@@ -1,0 +1,74 @@
+"""``/metrics`` for Prometheus: the text exposition format 0.0.4, made from the rows at each scrape.
+
+Without ``PRACTICUM_METRICS_TOKEN`` there is no such page. There is nothing to count between scrapes, so that any
+number of web processes say the same. https://prometheus.io/docs/instrumenting/exposition_formats/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from practicum.accounts.access import Unauthorized, bearer
+from practicum.errors import NotFound
+from practicum.evaluation.models import Run
+from practicum.gpus.gauges import Gauge, Sample, gauges
+from practicum.lib.clock import utc_now
+from practicum.lib.digest import same_secret
+from practicum.portal.health import worker_seen_at
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """How the system stands, to whoever has the token."""
+    if not settings.PRACTICUM_METRICS_TOKEN:
+        raise NotFound
+    if not same_secret(bearer(request), settings.PRACTICUM_METRICS_TOKEN):
+        raise Unauthorized("This token opens nothing here.")
+    return HttpResponse(exposition(now=utc_now()), content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def exposition(*, now: datetime) -> bytes:
+    """All gauges as text, in six queries."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rows([*gauges(now=now), runs(), *worker(now=now)]))
+    return generate_latest(registry)
+
+
+def runs() -> Gauge:
+    """Evaluations by state, those that ended too."""
+    rows = Run.objects.order_by("state").values_list("state").annotate(count=Count("pk"))
+    samples = [((state,), float(count)) for state, count in rows]
+    return Gauge("practicum_runs", "Evaluations by state", ("state",), samples)
+
+
+def worker(*, now: datetime) -> Iterable[Gauge]:
+    """The age of the worker's heartbeat; no sample before its first."""
+    seen = worker_seen_at()
+    samples: list[Sample] = [] if seen is None else [((), (now - seen).total_seconds())]
+    yield Gauge("practicum_worker_heartbeat_age_seconds", "Since the worker's last sign of life", (), samples)
+
+
+class _Rows(Collector):
+    """Hands over gauges that were read already."""
+
+    def __init__(self, read: Iterable[Gauge]) -> None:
+        self._read = list(read)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """The gauges as the library wants them."""
+        for gauge in self._read:
+            family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
+            for labels, value in gauge.samples:
+                family.add_metric(labels, value)
+            yield family

@@ -1,0 +1,27 @@
+"""Addresses of this room."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from practicum.portal import metrics, people, views
+
+app_name = "portal"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("internships/<int:internship_id>/", views.internship, name="internship"),
+    path("internships/<int:internship_id>/end/", people.end, name="end_internship"),
+    path("internships/<int:internship_id>/mentor/", people.mentor, name="change_mentor"),
+    path("people/", views.people, name="people"),
+    path("people/accounts/", people.accounts, name="accounts"),
+    path("people/accounts/new/", people.new_account, name="new_account"),
+    path("people/accounts/<int:account_id>/reset/", people.reset, name="reset_account"),
+    path("people/accounts/<int:account_id>/active/", people.active, name="account_active"),
+    path("people/cohorts/new/", people.new_cohort, name="new_cohort"),
+    path("people/internships/new/", people.new_internship, name="new_internship"),
+    path("submissions/", views.own_submissions, name="submissions"),
+    path("submissions/<int:submission_id>/", views.submission, name="submission"),
+    path("submissions/<int:submission_id>/live/", views.submission_live, name="submission_live"),
+    path("health/", views.health, name="health"),
+    path("metrics", metrics.metrics, name="metrics"),
+]

@@ -1,0 +1,172 @@
+"""The homes, an internship, a submission, the people, and the health check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.timezone import localdate
+from django.views.decorators.http import require_safe
+
+from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in
+from practicum.accounts.models import Role
+from practicum.evaluation.findings import finding_of_point
+from practicum.evaluation.standings import standings_of
+from practicum.gpus.selectors import usage_series
+from practicum.internships.models import Internship, InternshipState
+from practicum.internships.selectors import current_internship_of, days_left, internship_for
+from practicum.lib.clock import utc_now
+from practicum.portal import charts, selectors, submissions
+from practicum.portal import health as parts_of_system
+from practicum.portal.forms import EndForm, MentorForm
+from practicum.reviews.selectors import feedback_for, reviews_awaiting
+from practicum.workspaces.selectors import open_session_of, sessions_of_internship
+from practicum.workspaces.standing import standing_of
+
+ROWS_A_PAGE = 50
+LISTED = 200
+
+
+@signed_in
+@require_safe
+def home(request: PersonRequest) -> HttpResponse:
+    """The home of the person's role."""
+    homes = {Role.INTERN: _intern_home, Role.MENTOR: _mentor_home, Role.ADMIN: _admin_home}
+    return homes[Role(request.user.role)](request)
+
+
+def _intern_home(request: PersonRequest) -> HttpResponse:
+    internship = current_internship_of(request.user)
+    if internship is None:
+        return render(request, "portal/home_waiting.html")
+    today = localdate()
+    (progress,) = selectors.progress_of([internship], today=today, viewer=request.user)
+    standing = progress.standing
+    session = open_session_of(request.user)
+    facts: dict[str, Any] = {
+        "progress": progress,
+        "internship": internship,
+        "days_left": days_left(internship, today=today),
+        "session": session,
+        "gpu_line": standing_of(session, now=utc_now()) if session is not None else None,
+        "lines": selectors.submission_lines(internship, standing=standing, limit=5),
+        "finding": finding_of_point(standing.best),
+        "feedback": feedback_for(request.user),
+        "chart": charts.progress(standing, cohort=internship.cohort),
+    }
+    return render(request, "portal/home_intern.html", facts)
+
+
+def _mentor_home(request: PersonRequest) -> HttpResponse:
+    rows = selectors.progress_of(selectors.mentored_by(request.user), today=localdate(), viewer=request.user)
+    facts = {"rows": rows, "waiting": reviews_awaiting(request.user, now=utc_now())}
+    return render(request, "portal/home_mentor.html", facts)
+
+
+def _admin_home(request: PersonRequest) -> HttpResponse:
+    now = utc_now()
+    facts = {
+        "counts": selectors.counts(now=now),
+        "parts": parts_of_system.parts(now=now),
+        "cohorts": selectors.cohort_lines(today=localdate()),
+        "records": selectors.recent_records(),
+        "chart": charts.usage(usage_series(now=now)),
+    }
+    return render(request, "portal/home_admin.html", facts)
+
+
+@signed_in
+@require_safe
+def internship(request: PersonRequest, internship_id: int) -> HttpResponse:
+    """One internship, to its intern, its mentor and admins."""
+    return internship_page(request, internship_for(request.user, internship_id=internship_id))
+
+
+def internship_page(
+    request: PersonRequest,
+    row: Internship,
+    *,
+    mentor_form: MentorForm | None = None,
+    end_form: EndForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """The page of an internship the person may see; to admins of an active one with what they may do to it."""
+    today = localdate()
+    (progress,) = selectors.progress_of([row], today=today, viewer=request.user)
+    standing = progress.standing
+    facts: dict[str, Any] = {
+        "progress": progress,
+        "internship": row,
+        "days_left": days_left(row, today=today),
+        "lines": selectors.submission_lines(row, standing=standing, limit=100),
+        "sessions": sessions_of_internship(row),
+        "feedback": feedback_for(row.intern),
+        "chart": charts.progress(standing, cohort=row.cohort),
+    }
+    if request.user.is_admin and row.state == InternshipState.ACTIVE:
+        facts |= {"mentor_form": mentor_form or MentorForm(internship=row), "end_form": end_form or EndForm()}
+    return render(request, "portal/internship.html", facts, status=status)
+
+
+@interns_only
+@require_safe
+def own_submissions(request: PersonRequest) -> HttpResponse:
+    """What this intern has handed in."""
+    internship = current_internship_of(request.user)
+    facts: dict[str, Any] = {"internship": internship, "lines": []}
+    if internship is not None:
+        standing = standings_of([internship])[internship.pk]
+        facts["lines"] = selectors.submission_lines(internship, standing=standing, limit=LISTED)
+    return render(request, "portal/submissions.html", facts)
+
+
+@admins_only
+@require_safe
+def people(request: PersonRequest) -> HttpResponse:
+    """Cohorts, and the internships of the one that was chosen (``?cohort=``), a page at a time."""
+    cohorts = selectors.cohort_lines(today=localdate())
+    by_slug = {line.cohort.slug: line for line in cohorts}
+    in_progress = next((line for line in cohorts if line.state == "active"), cohorts[0] if cohorts else None)
+    chosen = by_slug.get(request.GET.get("cohort", ""), in_progress)
+    facts: dict[str, Any] = {
+        "cohorts": cohorts,
+        "chosen": chosen,
+        "mentors": selectors.mentors_with_counts(),
+        "unplaced": selectors.people_without_internship()[:ROWS_A_PAGE],
+    }
+    if chosen is not None:
+        page = Paginator(selectors.internships_of_cohort(chosen.cohort), ROWS_A_PAGE).get_page(request.GET.get("page"))
+        rows = selectors.progress_of(page.object_list, today=localdate(), viewer=request.user)
+        facts |= {"page": page, "rows": rows}
+    return render(request, "portal/people.html", facts)
+
+
+@signed_in
+@require_safe
+def submission(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """One submission: its timeline, then its score, its place, its review, its files."""
+    facts = submissions.page_of(request.user, submission_id=submission_id)
+    return render(request, "portal/submission.html", facts | {"seen": submissions.mark_of(facts)})
+
+
+@signed_in
+@require_safe
+def submission_live(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """The part of the page that changes; nothing (204) while it is as the page has it (``?seen=``)."""
+    facts = submissions.page_of(request.user, submission_id=submission_id)
+    seen = submissions.mark_of(facts)
+    if seen == request.GET.get("seen"):
+        return HttpResponse(status=204)
+    return render(request, "portal/submission_live.html", facts | {"seen": seen})
+
+
+@require_safe
+def health(_request: HttpRequest) -> JsonResponse:
+    """Whether the site works, for whoever watches it: 503 when the database does not answer. No names, no versions."""
+    database = parts_of_system.database_answers()
+    beat = parts_of_system.worker_seen_at()
+    seconds = None if beat is None else round((utc_now() - beat).total_seconds(), 1)
+    body = {"status": "ok" if database else "failing", "database": "ok" if database else "failing", "worker": seconds}
+    return JsonResponse(body, status=200 if database else 503)

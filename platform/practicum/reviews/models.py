@@ -1,0 +1,56 @@
+"""A mentor's review of a submission: comments on cells, a rubric, a decision.
+
+A submission has at most one review. A review in ``open`` is being written; ``accepted`` and ``changes`` are decisions
+and stay as they are. Comments may go on after a decision.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from practicum.submissions.models import Submission
+
+
+class ReviewState(models.TextChoices):
+    """What the mentor decided."""
+
+    OPEN = "open", "Being reviewed"
+    ACCEPTED = "accepted", "Accepted"
+    CHANGES = "changes", "Changes asked for"
+
+
+class Review(models.Model):
+    """The mentor's word on one submission. ``rubric`` maps each rubric item's name to the points given."""
+
+    submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="review")
+    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews")
+    state = models.CharField(max_length=10, choices=ReviewState, default=ReviewState.OPEN)
+    rubric = models.JSONField(default=dict)
+    summary = models.TextField(blank=True)
+    opened_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-opened_at"]
+
+    def __str__(self) -> str:
+        return f"review of {self.submission} ({self.state})"
+
+
+class Comment(models.Model):
+    """A remark on a cell (``cell_id`` from the notebook) or, with no cell, on the whole submission."""
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    cell_id = models.CharField(max_length=64, blank=True)
+    reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replies")
+    body = models.TextField(max_length=4000)
+    written_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["written_at", "id"]
+
+    def __str__(self) -> str:
+        return self.body[:60]

@@ -1,0 +1,192 @@
+"""An intern's notebook as a page, and a report as HTML: made once by a limited process, kept by digest.
+
+A notebook is hostile until shown otherwise. It is opened only as a regular file (a symbolic link is refused), read up
+to a cap, and converted by a process of its own (:mod:`.converter`) that sees nothing but its bytes: 512 MB of memory, a
+wall clock, no environment, killed with all its children. What it wrote is kept by one rename as ``page.html`` and
+``outcome.json`` under ``<data dir>/rendered/<converter>/<kind>-<digest[:2]>/<digest>/``.
+A conversion that ran out of time or broke is tried again after ten minutes: the machine may have been busy.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from django.conf import settings
+
+from practicum.evaluation import executed
+from practicum.evaluation.models import Run
+from practicum.lib.digest import digest_bytes
+from practicum.lib.files import read_regular
+from practicum.submissions.models import Submission
+
+CONVERTER = Path(__file__).resolve().parent / "converter"
+# Shorter than the 30 s at which a web server may give a request up.
+RENDER_SECONDS = 25.0
+REPORT_BYTES = 200_000
+# 3 is the converter's own word for memory; SIGXFSZ: a file over its limit; SIGXCPU: too much processor time.
+ENDINGS = {3: "big", -signal.SIGXFSZ: "big", -signal.SIGSEGV: "big", -signal.SIGXCPU: "slow"}
+PASSING = ("slow", "failed")
+TRY_AGAIN_AFTER = timedelta(minutes=10)
+LIBRARIES = ("nbconvert", "nbformat", "nh3", "markdown-it-py", "Pygments")
+TOO_SLOW = "It takes too long to show this notebook. Download it and look at it in JupyterLab."
+TOO_BIG = "This notebook needs too much memory to be shown. Download it and look at it in JupyterLab."
+BROKEN = "This notebook can't be shown. Download it and look at it in JupyterLab."
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the notebook; ``line`` is its first line with something in it."""
+
+    id: str
+    number: int
+    kind: str
+    line: str
+    has_output: bool
+    has_error: bool
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What came of it. ``status``: ok, none (there is no notebook), invalid, big, slow or failed;
+    ``message`` says why not ok."""
+
+    status: str
+    message: str
+    html: str
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def is_ok(self) -> bool:
+        """There is a page to show."""
+        return self.status == "ok"
+
+
+def render_notebook(submission: Submission, *, now: datetime) -> Rendered:
+    """The notebook the mentor reviews, made now if it isn't kept yet. Takes up to ``RENDER_SECONDS`` the first time."""
+    if not submission.notebook:
+        return Rendered("none", "There is no notebook in this submission.", "")
+    most = settings.PRACTICUM_NOTEBOOK_MAX_BYTES
+    content = read_regular(submission.folder, submission.notebook, most=most + 1)
+    if content is None:
+        return Rendered("none", "The notebook's file is not there.", "")
+    if len(content) > most:
+        return Rendered("big", f"The notebook is larger than {most // 1024**2} MB; larger ones are not shown.", "")
+    return _kept_or_made("notebook", content=content, now=now)
+
+
+def render_executed(run: Run, *, now: datetime) -> Rendered:
+    """The notebook as it ended when the run executed it from clean; as hostile as the one handed in."""
+    content = read_regular(
+        executed.folder(), executed.name_of(run.executed), most=settings.PRACTICUM_NOTEBOOK_MAX_BYTES
+    )
+    if content is None:
+        return Rendered("none", "The executed notebook's file is not there.", "")
+    return _kept_or_made("notebook", content=content, now=now)
+
+
+def render_report(submission: Submission, *, now: datetime) -> Rendered:
+    """``report.md`` as HTML that is safe inside our pages; status ``none`` where there is no report."""
+    content = read_regular(submission.folder, "report.md", most=REPORT_BYTES)
+    if content is None:
+        return Rendered("none", "", "")
+    return _kept_or_made("report", content=content, now=now)
+
+
+@cache
+def converter_mark() -> str:
+    """Names the converter by its own files and the libraries it uses: another one renders anew."""
+    versions = " ".join(f"{name}={version(name)}" for name in LIBRARIES)
+    files = sorted(path for path in CONVERTER.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    sources = " ".join(digest_bytes(path.read_bytes()) for path in files)
+    return digest_bytes(f"{versions} {sources}".encode())[:16]
+
+
+def _kept_or_made(kind: str, *, content: bytes, now: datetime) -> Rendered:
+    digest = digest_bytes(content)
+    place = Path(settings.PRACTICUM_DATA_DIR) / "rendered" / converter_mark() / f"{kind}-{digest[:2]}" / digest
+    kept = _kept(place, now=now)
+    if kept is not None:
+        return kept
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(place):
+        kept = _kept(place, now=now)
+        if kept is None:
+            _make(kind, content=content, place=place)
+            kept = _read(place)
+    return kept
+
+
+def _kept(place: Path, *, now: datetime) -> Rendered | None:
+    """What is kept, unless there is nothing or it is time to try again."""
+    try:
+        kept = _read(place)
+        made_at = datetime.fromtimestamp((place / "outcome.json").stat().st_mtime, tz=UTC)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return None if kept.status in PASSING and now - made_at > TRY_AGAIN_AFTER else kept
+
+
+def _read(place: Path) -> Rendered:
+    outcome = json.loads((place / "outcome.json").read_text(encoding="utf-8"))
+    cells = tuple(Cell(**{name: row[name] for name in Cell.__dataclass_fields__}) for row in outcome["cells"])
+    html = (place / "page.html").read_text(encoding="utf-8") if outcome["status"] == "ok" else ""
+    return Rendered(str(outcome["status"]), str(outcome["message"]), html, cells)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Only one process at a time makes one page; the others wait and find it made."""
+    with (place.parent / f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(kind: str, *, content: bytes, place: Path) -> None:
+    """Convert into a folder of its own, then rename that to ``place``."""
+    folder = Path(tempfile.mkdtemp(prefix=".making-", dir=place.parent))
+    try:
+        status = _convert(kind, content=content, folder=folder)
+        if status != "ok":
+            message = {"slow": TOO_SLOW, "big": TOO_BIG}.get(status, BROKEN)
+            (folder / "outcome.json").write_text(json.dumps({"status": status, "message": message, "cells": []}))
+        if place.exists():
+            shutil.rmtree(place)
+        folder.rename(place)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _convert(kind: str, *, content: bytes, folder: Path) -> str:
+    """Run the converter in ``folder``: ``ok`` if it wrote an outcome, else ``slow``, ``big`` or ``failed``."""
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(CONVERTER / "__main__.py"), kind],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    with process:
+        try:
+            process.communicate(content, timeout=RENDER_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return "slow"
+    if process.returncode == 0 and (folder / "outcome.json").is_file():
+        return "ok"
+    return ENDINGS.get(process.returncode, "failed")

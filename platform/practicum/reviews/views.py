@@ -1,0 +1,153 @@
+"""The inbox, the desk, and the notebook inside it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_POST, require_safe
+
+from practicum.accounts.access import PersonRequest, mentors_only, signed_in
+from practicum.errors import NotFound, Refused
+from practicum.evaluation.selectors import executed_run
+from practicum.lib.clock import utc_now
+from practicum.reviews import desk as desk_page
+from practicum.reviews import selectors, services
+from practicum.reviews.rendering import Rendered, render_executed, render_notebook
+from practicum.submissions.models import Submission
+from practicum.submissions.selectors import submission_for
+
+SANDBOX = (
+    "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'self'"
+)
+THEMES = ("light", "dark")
+OPENING = '<html lang="en">'
+
+
+@mentors_only
+@require_safe
+def inbox(request: PersonRequest) -> HttpResponse:
+    """What waits for this mentor, and what they decided last."""
+    now = utc_now()
+    waiting = selectors.reviews_awaiting(request.user, now=now)
+    facts = {"waiting": waiting, "decided": selectors.decided_recently(request.user), "now": now}
+    return render(request, "reviews/inbox.html", facts)
+
+
+@signed_in
+@require_safe
+def desk(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """The notebook beside what is said about it. The intern reads and replies; the mentor also decides."""
+    return _desk(request, submission=selectors.submission_to_review(request.user, submission_id=submission_id))
+
+
+@signed_in
+@require_safe
+@xframe_options_sameorigin
+def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """The rendered notebook, a hostile page: sandboxed by its own header wherever it is opened.
+
+    As it was handed in; with ``?again`` as it ended when the platform ran it from clean.
+    """
+    submission = submission_for(request.user, submission_id=submission_id)
+    rendered = _rendered(submission, again="again" in request.GET)
+    theme = request.GET.get("theme", "")
+    if rendered.is_ok:
+        chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING
+        response = HttpResponse(rendered.html.replace(OPENING, chosen, 1))
+    else:
+        facts = {"rendered": rendered, "theme": theme if theme in THEMES else ""}
+        response = render(request, "reviews/notebook_problem.html", facts)
+    response.headers["Content-Security-Policy"] = SANDBOX
+    response.headers["Cache-Control"] = "private, no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _rendered(submission: Submission, *, again: bool) -> Rendered:
+    if not again:
+        return render_notebook(submission, now=utc_now())
+    run = executed_run(submission)
+    if run is None:
+        raise NotFound("No notebook of this submission was run again.")
+    return render_executed(run, now=utc_now())
+
+
+@signed_in
+@require_POST
+def comment(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """A comment on a cell or the whole, or a reply."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    reply_to = request.POST.get("reply_to", "")
+    try:
+        written = services.comment(
+            request.user,
+            submission=submission,
+            body=request.POST.get("body", ""),
+            cell_id=request.POST.get("cell", ""),
+            reply_to=int(reply_to) if reply_to.isdecimal() and len(reply_to) < 18 else None,
+            now=utc_now(),
+        )
+    except NotFound:
+        raise
+    except Refused as error:
+        return _desk(request, submission=submission, error=error)
+    return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=cells#comment-{written.pk}")
+
+
+@mentors_only
+@require_POST
+def resolve(request: PersonRequest, submission_id: int, comment_id: int) -> HttpResponse:
+    """Settle a thread, or open it again (``reopen``)."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    settled = "reopen" not in request.POST
+    services.resolve(request.user, submission=submission, comment_id=comment_id, resolved=settled, now=utc_now())
+    return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=cells#comment-{comment_id}")
+
+
+@mentors_only
+@require_POST
+def decide(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """Accept, or ask for changes. A refusal shows the desk again with what was written."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    # Before its buttons the form has an empty field of this name; a script fills it while it asks for confirmation.
+    decision = next((value for value in reversed(request.POST.getlist("decision")) if value), "")
+    try:
+        services.decide(
+            request.user,
+            submission=submission,
+            decision=decision,
+            rubric=desk_page.points_from(request.POST, submission=submission),
+            summary=request.POST.get("summary", ""),
+            now=utc_now(),
+        )
+    except NotFound:
+        raise
+    except Refused as error:
+        return _desk(request, submission=submission, error=error)
+    intern = selectors.internship_of(submission).intern.get_short_name()
+    messages.success(request, f"Your decision is sent; {intern} sees it now. You can take it back for 10 minutes.")
+    return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=decide")
+
+
+@mentors_only
+@require_POST
+def undo(request: PersonRequest, submission_id: int) -> HttpResponse:
+    """Take one's fresh decision back."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    services.undo(request.user, submission=submission, now=utc_now())
+    messages.success(request, "The decision is taken back. What you had written is still here.")
+    return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=decide")
+
+
+def _desk(request: PersonRequest, *, submission: Submission, error: Refused | None = None) -> HttpResponse:
+    pane = request.GET.get("pane", "")
+    if error is not None:
+        pane = "decide" if "summary" in request.POST else "cells"
+    facts = desk_page.facts_for(request.user, submission=submission, pane=pane, now=utc_now())
+    if error is not None:
+        facts |= {"error": error} | desk_page.as_written(request.POST, submission=submission)
+    return render(request, "reviews/desk.html", facts, status=error.status if error else 200)

@@ -1,0 +1,1 @@
+"""What an intern hands in: immutable, named by its digest."""

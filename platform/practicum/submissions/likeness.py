@@ -1,0 +1,127 @@
+"""Holds each submission's code against that of other interns of the same project version, and notes near-copies.
+
+A note is for mentors to look at; nothing follows from it by itself. What the project hands out (starter notebook,
+baseline, evaluator) is left out. Files are read as text, up to a cap, and never run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+
+from practicum.audit.services import record
+from practicum.catalog.models import ProjectVersion
+from practicum.lib.files import read_regular
+from practicum.submissions.models import Likeness, Submission
+from practicum.submissions.rules import ARTIFACT, NOTEBOOK
+from practicum.submissions.similarity import Alike, Fingerprint, Text, compare, fingerprint, grams_of
+
+FILE_BYTES = 2 * 1024**2
+CODE_BYTES = 200_000
+MOST_FILES = 40
+MOST_OTHERS = 200
+
+
+def compare_next(*, now: datetime) -> bool:
+    """Hold the oldest submission that was not compared yet against the others; False when there is none."""
+    waiting = Submission.objects.filter(compared_at__isnull=True, internship__isnull=False)
+    submission = waiting.select_related("version__project", "internship").order_by("received_at", "pk").first()
+    if submission is None:
+        return False
+    found = _alike_ones(submission)
+    with transaction.atomic():
+        if Submission.objects.filter(pk=submission.pk, compared_at__isnull=True).update(compared_at=now):
+            for other, alike in found:
+                _note(submission, other, alike=alike, now=now)
+    return True
+
+
+def _note(submission: Submission, other: Submission, *, alike: Alike, now: datetime) -> None:
+    is_later = submission.pk > other.pk
+    first, second = (other, submission) if is_later else (submission, other)
+    passages = [asdict(passage) for passage in alike.passages]
+    if is_later:
+        passages = [_turned(passage) for passage in passages]
+    likeness, is_new = Likeness.objects.get_or_create(
+        first=first, second=second, defaults={"share": alike.share, "passages": passages, "found_at": now}
+    )
+    if is_new:
+        record("submission.alike", subject=likeness, actor=None, now=now, first=first.pk, second=second.pk)
+
+
+def _turned(passage: dict[str, object]) -> dict[str, object]:
+    """The same passage seen from the other side."""
+    sides = ("name", "line", "code")
+    mine = {f"other_{side}": passage[side] for side in sides}
+    return mine | {side: passage[f"other_{side}"] for side in sides}
+
+
+def _alike_ones(submission: Submission) -> list[tuple[Submission, Alike]]:
+    """The submissions of other interns, one of each at most, that a mentor should look at beside this one."""
+    assert submission.internship is not None
+    others = Submission.objects.filter(version=submission.version, internship__isnull=False)
+    others = others.exclude(internship__intern=submission.internship.intern).select_related("internship")
+    known = grams_of(handed_out(submission.version))
+    mine = _fingerprint(submission, known=known)
+    best: dict[int, tuple[Submission, Alike]] = {}
+    if not mine.marks:
+        return []
+    for other in others.order_by("-pk")[:MOST_OTHERS]:
+        assert other.internship_id is not None
+        alike = compare(mine, _fingerprint(other, known=known))
+        before = best.get(other.internship_id)
+        if alike.is_flagged and (before is None or alike.share > before[1].share):
+            best[other.internship_id] = (other, alike)
+    return list(best.values())
+
+
+def _fingerprint(submission: Submission, *, known: frozenset[int]) -> Fingerprint:
+    return fingerprint(list(code_of(submission)), known=known)
+
+
+def handed_out(version: ProjectVersion) -> list[Text]:
+    """The code that every intern of this version has been given."""
+    folder = version.folder / "project"
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return list(_texts(folder, names))
+
+
+def code_of(submission: Submission) -> Iterator[Text]:
+    """Its Python files and the code cells of its notebooks, but for what lies in ``artifact/``."""
+    paths = [str(file["path"]) for file in submission.files]
+    return _texts(submission.folder, [path for path in paths if not path.startswith(ARTIFACT)])
+
+
+def _texts(folder: Path, names: list[str]) -> Iterator[Text]:
+    left = CODE_BYTES
+    for name in [name for name in names if name.endswith((".py", NOTEBOOK))][:MOST_FILES]:
+        content = read_regular(folder, name, most=FILE_BYTES) or b""
+        texts = _cells(content, name=name) if name.endswith(NOTEBOOK) else [_text(content, name=name)]
+        for text in texts:
+            yield Text(text.name, text.code[:left])
+            left -= len(text.code[:left])
+
+
+def _text(content: bytes, *, name: str) -> Text:
+    return Text(name, content.decode(errors="replace"))
+
+
+def _cells(content: bytes, *, name: str) -> list[Text]:
+    """The code cells of a notebook that may be anything."""
+    try:
+        cells = json.loads(content)["cells"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return []
+    found = []
+    for number, cell in enumerate(cells if isinstance(cells, list) else [], start=1):
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            source = cell.get("source")
+            lines = source if isinstance(source, list) else [source]
+            code = "".join(line for line in lines if isinstance(line, str))
+            found.append(Text(f"{name}, cell {number}", code))
+    return found

@@ -1,0 +1,232 @@
+"""What the worker does for sessions, five times a second: start, follow, watch, stop, clear away.
+
+A tick reads the rows, makes the moves that need nobody else, and leaves calls of the hub and the engine to threads.
+Nothing is kept between ticks but which calls are under way: a killed worker's successor goes on from the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+
+from practicum.engine.base import Engine
+from practicum.errors import Stale
+from practicum.gpus.models import NOTEBOOKS, Lease, LeaseState
+from practicum.gpus.selectors import draining_leases
+from practicum.internships.models import InternshipState
+from practicum.lib.clock import utc_now
+from practicum.workspaces import archives, lifecycle, places, restorations, rules, snapshots
+from practicum.workspaces.clearing import clear_away
+from practicum.workspaces.crew import Crew, crew_on
+from practicum.workspaces.hub import Hub, HubRefused
+from practicum.workspaces.models import Session, SessionState
+from practicum.workspaces.reconcile import reconcile
+from practicum.workspaces.selectors import next_turn_of, open_sessions, turn_of, watch_of
+from practicum.workspaces.services import is_failure_noted, note_failure
+
+__all__ = ["claim_and_restore", "claim_and_snapshot", "reconcile", "settle_archives", "tick"]
+
+FOLLOW_SECONDS = 1.0
+CLEAR_SECONDS = 0.5
+DEACTIVATED = "The account was switched off."
+INTERNSHIP_ENDED = "The internship was ended. Its files are kept."
+WAITED_TOO_LONG = "Nothing became free in 12 hours. Try again when fewer people work."
+NOT_TAKEN = "Your turn came and nobody took the slot within ten minutes, so it went to the next in line."
+NOT_TAKEN_ON_CPU = "Your turn came and you did not take the GPU within ten minutes, so it went to the next in line."
+NO_START = "The notebook did not come up in time."
+Clock = Callable[[], datetime]
+
+
+def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: Clock = utc_now) -> None:
+    """One round over everything that is open."""
+    crew = crew_on(executor)
+    for session in open_sessions():
+        with suppress(Stale):
+            _advance(session, now=now, hub=hub, crew=crew, clock=clock)
+    for lease in draining_leases(NOTEBOOKS):
+        job = partial(clear_away, lease, hub=hub, engine=engine, clock=clock)
+        crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS)
+
+
+def claim_and_snapshot(now: datetime, *, engine: Engine, clock: Clock = utc_now) -> bool:
+    """Make the snapshot that waited longest; False if there was none.
+
+    Raises:
+        EngineError: the engine failed; the snapshot has too, and says so.
+    """
+    snapshot = snapshots.claim_snapshot(now=now)
+    if snapshot is not None:
+        snapshots.take(snapshot, engine=engine, clock=clock)
+    return snapshot is not None
+
+
+def claim_and_restore(now: datetime, *, engine: Engine, clock: Clock = utc_now) -> bool:
+    """Unpack the snapshot that waited longest for it; False if there was none.
+
+    Raises:
+        EngineError: the engine failed; it was not unpacked, and that is said.
+    """
+    restoration = restorations.claim_restoration(now=now)
+    if restoration is not None:
+        restorations.unpack(restoration, engine=engine, clock=clock)
+    return restoration is not None
+
+
+def settle_archives(now: datetime, *, engine: Engine) -> None:
+    """Make rows, files and containers of snapshots agree again, whatever was killed in between.
+
+    Raises:
+        EngineError: the engine can't be asked; the rows are in order all the same.
+    """
+    snapshots.expire_snapshots(now=now)
+    restorations.expire_restorations(now=now)
+    archives.sweep(now=now)
+    archives.clear_away(engine=engine)
+
+
+def _advance(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+    """The next step of one session, if it has one.
+
+    Raises:
+        Stale: somebody else took it.
+    """
+    _look_at_place(session, now=now)
+    if session.state == SessionState.RUNNING:
+        snapshots.ask_if_due(session, now=now)
+    if session.state == SessionState.STOPPING:
+        if session.lease.state in (LeaseState.RELEASED, LeaseState.CANCELLED):
+            lifecycle.close(session, now=now)
+        return
+    if (reason := _reason_to_stop(session)) is not None:
+        lifecycle.begin_stop(session, reason=reason, actor=None, now=now)
+    elif session.state == SessionState.QUEUED:
+        _leave_line(session, now=now, hub=hub, crew=crew, clock=clock)
+    elif session.state == SessionState.STARTING and now >= session.deadline:
+        lifecycle.fail(session, reason=session.reason or NO_START, now=now)
+    elif session.state == SessionState.STARTING:
+        job = partial(_follow, session, hub=hub, clock=clock)
+        crew.give(("start", session.pk), job, every=FOLLOW_SECONDS)
+    elif session.state == SessionState.RUNNING:
+        _watch(session, now=now)
+
+
+def _reason_to_go(session: Session) -> str | None:
+    """Why its person may have no slot any more."""
+    if not session.user.is_active:
+        return DEACTIVATED
+    return INTERNSHIP_ENDED if session.internship.state == InternshipState.ENDED else None
+
+
+def _reason_to_stop(session: Session) -> str | None:
+    """Why it must end whatever it does: its person may not go on, or its lease does not."""
+    if (reason := _reason_to_go(session)) is not None:
+        return reason
+    if session.lease.state in (LeaseState.DRAINING, LeaseState.RELEASED, LeaseState.CANCELLED):
+        return session.lease.reason or "Its slot was taken back."
+    return None
+
+
+def _look_at_place(session: Session, *, now: datetime) -> None:
+    """The next step of the place in line that a session on a CPU slot keeps, if it has one.
+
+    Raises:
+        Stale: somebody else took it.
+    """
+    lease, turn = session.next_lease, next_turn_of(session)
+    if lease is None:
+        return
+    if (reason := _reason_to_lose(session, lease, now=now)) is not None:
+        places.give_up(session, reason=reason, actor=None, now=now)
+    elif turn is None:
+        return
+    elif session.moves_at is None and now >= turn.take_by:
+        places.give_up(session, reason=NOT_TAKEN_ON_CPU, actor=None, now=now, moves_at=None)
+    elif session.moves_at is None and session.take_by != turn.take_by:
+        places.call(session, take_by=turn.take_by, now=now)
+    elif session.moves_at is not None and now >= session.moves_at and session.state in lifecycle.BEFORE_STOPPING:
+        lifecycle.begin_stop(session, reason=lifecycle.MOVING, actor=session.user, now=now)
+
+
+def _reason_to_lose(session: Session, lease: Lease, *, now: datetime) -> str | None:
+    """Why its place in line is gone: its person may not go on, the lease ended, or they waited for too long."""
+    if (reason := _reason_to_go(session)) is not None:
+        return reason
+    if lease.state in (LeaseState.DRAINING, LeaseState.RELEASED, LeaseState.CANCELLED):
+        return lease.reason or "Its slot was taken back."
+    is_late = lease.state == LeaseState.QUEUED and now >= lease.requested_at + lifecycle.WAIT_AT_MOST
+    return WAITED_TOO_LONG if is_late else None
+
+
+def _leave_line(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+    turn = turn_of(session)
+    if turn is not None and turn.is_taken:
+        if restorations.hold_up(session.user, now=now):
+            return
+        lifecycle.begin_attempt(session, now=now)
+        crew.give(("start", session.pk), partial(_start, session, hub=hub, clock=clock))
+    elif turn is not None and now >= turn.take_by:
+        lifecycle.begin_stop(session, reason=NOT_TAKEN, actor=None, now=now, taken_at=None)
+    elif turn is not None and session.deadline != turn.take_by:
+        lifecycle.call(session, take_by=turn.take_by, now=now)
+    elif turn is None and now >= session.deadline:
+        lifecycle.begin_stop(session, reason=WAITED_TOO_LONG, actor=None, now=now)
+
+
+def _start(session: Session, *, hub: Hub, clock: Clock) -> None:
+    """Ask the hub once. A hub that is away is asked again; a refusal counts as a failed attempt."""
+    try:
+        is_ready = hub.start(session.user.username)
+    except HubRefused as refusal:
+        _give_up_or_wait(session, message=refusal.message, now=clock())
+        return
+    if is_ready:
+        _mark_ready(session, now=clock())
+
+
+def _give_up_or_wait(session: Session, *, message: str, now: datetime) -> None:
+    session.refresh_from_db()
+    # The hub's event is more exact than the status of its answer, and is here first.
+    reason = session.reason if is_failure_noted(session) else message
+    if rules.may_start_again(session.attempts):
+        note_failure(session, message=reason, now=now)
+    else:
+        lifecycle.fail(session, reason=reason, now=now)
+
+
+def _mark_ready(session: Session, *, now: datetime) -> None:
+    session.refresh_from_db()
+    lifecycle.mark_ready(session, token=session.lease.token, now=now)
+
+
+def _follow(session: Session, *, hub: Hub, clock: Clock) -> None:
+    """See what became of a start: ready, under way, or gone; a start that is gone is tried again or given up."""
+    server = hub.server(session.user.username)
+    if server is not None:
+        if server.ready:
+            _mark_ready(session, now=clock())
+        return
+    session.refresh_from_db()
+    if session.state != SessionState.STARTING:
+        return
+    if rules.may_start_again(session.attempts):
+        lifecycle.begin_attempt(session, now=clock())
+        _start(session, hub=hub, clock=clock)
+    else:
+        lifecycle.fail(session, reason=session.reason or NO_START, now=clock())
+
+
+def _watch(session: Session, *, now: datetime) -> None:
+    """Announce, withdraw or carry out the end of a running session."""
+    match rules.verdict(watch_of(session, now=now), now=now):
+        case rules.Stop(reason=reason):
+            guards = {"active_at": session.active_at}
+            lifecycle.begin_stop(session, reason=reason, actor=None, now=now, **guards)
+        case rules.Announce(stop_at=stop_at) if session.stop_at != stop_at:
+            lifecycle.announce(session, stop_at=stop_at, now=now)
+        case rules.Keep() if session.stop_at is not None:
+            lifecycle.withdraw(session, now=now)
+        case _:
+            return

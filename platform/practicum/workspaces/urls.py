@@ -1,0 +1,26 @@
+"""Addresses of this room."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from practicum.workspaces import api, snapshot_views, views
+
+app_name = "workspaces"
+urlpatterns = [
+    path("notebook/", views.notebook, name="notebook"),
+    path("notebook/start/", views.start, name="start"),
+    path("notebook/take/", views.take, name="take"),
+    path("notebook/meanwhile/", views.meanwhile, name="meanwhile"),
+    path("notebook/join/", views.join, name="join"),
+    path("notebook/leave/", views.leave, name="leave"),
+    path("notebook/live/", views.live, name="live"),
+    path("notebook/stop/", views.stop, name="stop"),
+    path("notebook/snapshots/", snapshot_views.listed, name="snapshots"),
+    path("notebook/snapshots/<int:snapshot_id>/archive/", snapshot_views.archive, name="snapshot_archive"),
+    path("notebook/snapshots/<int:snapshot_id>/restore/", snapshot_views.restore, name="restore"),
+    path("api/hub/sessions/claim", api.claim, name="claim"),
+    path("api/hub/sessions/<uuid:session_id>/events", api.event, name="event"),
+    path("api/workspace/activity", api.activity, name="activity"),
+    path("api/workspace/move", api.move, name="move"),
+]
