@@ -1,0 +1,118 @@
+"""What the site grants for one session, and what that means to the container engine. Pure.
+
+A *claim* is the site's answer to "may this person's notebook start?": a session, the lease that pays for it with its
+fencing token, and exactly what the container gets. A GPU is always named by its UUID, never by a number or a count:
+two containers that ask for one GPU by count get the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.types import DeviceRequest
+
+HOME = "/home/jovyan"
+PROJECT = "/opt/project"
+USER = "1000:1000"
+LABEL = "org.practicum"
+# A volume outlives its sessions: it is labelled with what holds for all of them.
+LASTING_LABELS = (f"{LABEL}.managed", f"{LABEL}.instance", f"{LABEL}.kind")
+LOG_CONFIG = {"type": "json-file", "config": {"max-size": "5m", "max-file": "2"}}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One granted session. ``gpu`` is None on a CPU slot; sizes are in bytes."""
+
+    session: str
+    token: int
+    gpu: str | None
+    image: str
+    volume: str
+    mounts: tuple[Mapping[str, Any], ...]
+    environment: Mapping[str, str]
+    cpus: float
+    memory_bytes: int
+    pids: int
+    shm_bytes: int
+    labels: Mapping[str, str]
+    project_dir: str
+
+    @classmethod
+    def from_json(cls, answer: Any, /) -> Claim:
+        """Read the site's answer.
+
+        Raises:
+            ValueError: it isn't what the contract says.
+        """
+        try:
+            slot, limits = answer["slot"], answer["limits"]
+            if (slot["kind"] == "gpu") != bool(slot["uuid"]) or str(slot["uuid"]) == "all":
+                raise ValueError("a GPU slot must name its GPU by UUID, and a CPU slot none")
+            return cls(
+                session=str(answer["session"]),
+                token=int(answer["lease"]["token"]),
+                gpu=slot["uuid"] or None,
+                image=answer["image"],
+                volume=answer["volume"],
+                mounts=tuple(answer["mounts"]),
+                environment={str(k): str(v) for k, v in answer["environment"].items()},
+                cpus=float(limits["cpus"]),
+                memory_bytes=int(limits["memory_bytes"]),
+                pids=int(limits["pids"]),
+                shm_bytes=int(limits["shm_bytes"]),
+                labels={str(k): str(v) for k, v in answer["labels"].items()},
+                project_dir=str(answer["project_dir"]),
+            )
+        except (KeyError, TypeError, AttributeError) as fault:
+            raise ValueError(f"the site's claim lacks {fault}") from fault
+
+
+def host_config(claim: Claim) -> dict[str, Any]:
+    """Engine settings beyond DockerSpawner's own: no capabilities, no new privileges, the leased GPU and no other."""
+    config: dict[str, Any] = {
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "init": True,
+        "ipc_mode": "private",
+        "pids_limit": claim.pids,
+        "shm_size": claim.shm_bytes,
+        "memswap_limit": claim.memory_bytes,
+        "ulimits": [{"name": "core", "soft": 0, "hard": 0}],
+        "log_config": LOG_CONFIG,
+    }
+    if claim.gpu:
+        capabilities = [["gpu", "compute", "utility"]]
+        config["device_requests"] = [DeviceRequest(driver="nvidia", device_ids=[claim.gpu], capabilities=capabilities)]
+    return config
+
+
+def create_kwargs(claim: Claim) -> dict[str, Any]:
+    """Who the container runs as, and the labels by which the site's reconciler knows it."""
+    return {"user": USER, "labels": dict(claim.labels), "working_dir": HOME}
+
+
+def mounts(claim: Claim) -> list[dict[str, Any]]:
+    """The person's volume, the site's bind mounts, and the project's starter files (read-only)."""
+    lasting = {name: claim.labels[name] for name in LASTING_LABELS if name in claim.labels}
+    result: list[dict[str, Any]] = [{"type": "volume", "source": claim.volume, "target": HOME, "labels": lasting}]
+    result += [
+        {"type": "bind", "source": m["source"], "target": m["target"], "read_only": bool(m.get("read_only", True))}
+        for m in claim.mounts
+    ]
+    if all(mount["target"] != PROJECT for mount in result):
+        result.append({"type": "bind", "source": claim.project_dir, "target": PROJECT, "read_only": True})
+    return result
+
+
+def environment(claim: Claim) -> dict[str, str]:
+    """The site's variables. The NVIDIA one is ours alone: an image or a claim can't ask for more GPUs with it."""
+    return {**claim.environment, "NVIDIA_VISIBLE_DEVICES": claim.gpu or "void"}
+
+
+def starting_page(claim: Claim) -> str:
+    """JupyterLab opened at the project's folder."""
+    slug = claim.environment.get("PRACTICUM_PROJECT", "")
+    return f"/lab/tree/{slug}" if slug else "/lab"
