@@ -1,0 +1,27 @@
+# Site, worker, hub, proxy and agent: one image, five commands (see compose.yaml). Built from the top of the repository:
+#   docker build -f deploy/site.Dockerfile -t practicum/site .
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+ARG NODE_IMAGE=node:22-bookworm-slim
+
+FROM ${NODE_IMAGE} AS node
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund --ignore-scripts
+
+FROM ${PYTHON_IMAGE}
+RUN useradd --uid 1000 --create-home practicum \
+ && install -d -o practicum /var/lib/practicum
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY requirements/site.txt /tmp/site.txt
+RUN pip install --no-cache-dir --require-hashes -r /tmp/site.txt && rm /tmp/site.txt
+WORKDIR /opt/practicum
+COPY manage.py ./
+COPY platform platform
+COPY hub hub
+COPY projects projects
+COPY --from=node /build/node_modules node_modules
+ENV PYTHONPATH=/opt/practicum/platform:/opt/practicum/hub \
+    PYTHONUNBUFFERED=1 \
+    DJANGO_SETTINGS_MODULE=practicum.config.settings \
+    PRACTICUM_DATA_DIR=/var/lib/practicum
+USER 1000:1000
