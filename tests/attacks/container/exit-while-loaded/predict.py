@@ -1,0 +1,4 @@
+import os
+
+print("TRIED", flush=True)
+os._exit(0)

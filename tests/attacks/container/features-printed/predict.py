@@ -1,0 +1,3 @@
+def predict(artifact, inputs, out):
+    print("TRIED", (inputs / "feature.txt").read_text(), flush=True)
+    raise ValueError

@@ -1,0 +1,6 @@
+import time
+
+
+def predict(artifact, inputs, out):
+    print("TRIED", flush=True)
+    time.sleep(6)

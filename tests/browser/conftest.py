@@ -1,0 +1,124 @@
+"""Chromium against a live site; one browser a module, one window a visit.
+
+Playwright's driver keeps an event loop running in this thread. Django refuses rows there unless told that no coroutine
+of ours touches them, which is the case: ``DJANGO_ALLOW_ASYNC_UNSAFE`` is set for as long as the browser lives.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.conf import settings as site_settings
+from django.db import connection
+from django.test import Client, override_settings
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+from practicum.evaluation.models import Run, Score
+from tests.unit.portal.conftest import hand_in
+
+__all__ = ["hand_in"]
+
+CHROMIUM = os.environ.get("PRACTICUM_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, height=844)
+
+
+def session_cookie(user: Any, *, url: str) -> Any:
+    """The cookie of a session in which ``user`` is signed in."""
+    client = Client()
+    client.force_login(user)
+    name = site_settings.SESSION_COOKIE_NAME
+    return {"name": name, "value": client.cookies[name].value, "url": url}
+
+
+class Visit:
+    """A page of the browser, and everything its console complained about."""
+
+    def __init__(self, page: Page, *, base: str) -> None:
+        self.page = page
+        self.base = base
+        self.complaints: list[str] = []
+        page.on(
+            "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def go(self, path: str) -> Page:
+        """Open a page of the site and wait until it is quiet."""
+        self.page.goto(self.base + path)
+        self.page.wait_for_load_state("networkidle")
+        return self.page
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A folder of collected files for the live server, which outlives every test; a fresh checkout has none."""
+    with override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static")):
+        yield
+
+
+@pytest.fixture
+def people(transactional_db: None, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Intern, mentor and admin with an internship, and one of each role."""
+    names = ("internship", "intern", "mentor", "admin")
+    return {name: request.getfixturevalue(name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of one module."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: Any, people: dict[str, Any]) -> Iterator[Callable[..., Visit]]:
+    """``visit("intern")`` or ``visit()``: a browser window of that person; ``phone``, ``dark``, ``scripts`` say how."""
+    cookies = {name: session_cookie(people[name], url=live_server.url) for name in ("intern", "mentor", "admin")}
+    with ExitStack() as windows:
+
+        def open_window(who: str = "", *, phone: bool = False, dark: bool = False, scripts: bool = True) -> Visit:
+            context = browser.new_context(
+                viewport=PHONE if phone else DESKTOP,
+                color_scheme="dark" if dark else "light",
+                java_script_enabled=scripts,
+            )
+            windows.callback(context.close)
+            if who:
+                context.add_cookies([cookies[who]])
+            return Visit(context.new_page(), base=live_server.url)
+
+        yield open_window
+
+
+def _finish(submission_id: int, *, at: datetime) -> None:
+    run = Run.objects.get(submission_id=submission_id)
+    Score.objects.create(run=run, value=0.95, metrics={"accuracy": 0.95}, scored_at=at)
+    Run.objects.filter(pk=run.pk).update(state="scored", phase="", finished_at=at)
+    connection.close()
+
+
+@pytest.fixture
+def finish(now: datetime) -> Callable[[int], None]:
+    """``finish(submission)``: its run is scored 0.95, written from another thread as the worker does."""
+
+    def do(submission_id: int) -> None:
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(_finish, submission_id, at=now).result()
+
+    return do

@@ -1,0 +1,1 @@
+"""The projects as they are, run by the workspace's interpreter."""

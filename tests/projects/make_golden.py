@@ -1,0 +1,176 @@
+"""Writes the golden cases of a project: ``make_golden.py <project folder>``, run by the workspace's interpreter.
+
+The hidden part comes from toy data split with ``SECRET``, which is known to everyone and used for nothing else, so a
+golden case tells nothing about a site's hidden part. Scores and messages are what ``evaluate.py`` says today: read the
+difference before it is committed, a golden case is a promise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
+KEPT = 150
+
+Columns = dict[str, np.ndarray]
+Case = Callable[[Path], None]
+
+
+def main(project: Path) -> None:
+    """Write ``golden/`` of the project anew."""
+    sys.path.insert(0, str(project))
+    data, baseline, evaluate = (importlib.import_module(name) for name in ("data", "baseline", "evaluate"))
+    golden = project / "golden"
+    shutil.rmtree(golden, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        answers, predicted = baseline_run(data, baseline, work=Path(folder))
+    (golden / "answers").mkdir(parents=True)
+    np.savez_compressed(golden / "answers" / "answers.npz", **answers)
+    cases = digit_cases(answers, predicted) if "label" in predicted else code_cases(answers, predicted)
+    lines = ["# Written by tests/projects/make_golden.py; every case is judged against answers/."]
+    for name, write in cases.items():
+        (golden / name).mkdir()
+        write(golden / name)
+        lines += ["", "[[cases]]", f'name = "{name}"', verdict(evaluate, golden, name=name)]
+        if name == "baseline" and "code" in predicted:
+            lines.append("tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images")
+    (golden / "golden.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def baseline_run(data: Any, baseline: Any, *, work: Path) -> tuple[Columns, Columns]:
+    """Answers and the baseline's predictions for the first ``KEPT`` hidden items of the toy split."""
+    raw, public, private, out = work / "raw", work / "public", work / "private", work / "out"
+    out.mkdir()
+    data.toy(raw, 0)
+    data.split(raw, public, private, SECRET)
+    baseline.train(public, work / "artifact", 600.0)
+    baseline.predict(work / "artifact", private / "inputs", out)
+    return _first(private / "answers" / "answers.npz"), _first(out / "predictions.npz")
+
+
+def _first(file: Path) -> Columns:
+    with np.load(file, allow_pickle=False) as held:
+        return {name: held[name][:KEPT] for name in held.files}
+
+
+def verdict(evaluate: Any, golden: Path, *, name: str) -> str:
+    """The case's line in golden.toml: its metrics, or the message of its refusal."""
+    try:
+        metrics = evaluate.evaluate(golden / name, golden / "answers")
+    except evaluate.InvalidSubmission as refusal:
+        return f"message = {json.dumps(str(refusal))}"
+    return "metrics = { " + ", ".join(f"{key} = {value!r}" for key, value in metrics.items()) + " }"
+
+
+def npz(**columns: Any) -> Case:
+    """A case that hands in these arrays."""
+    return lambda folder: np.savez_compressed(folder / "predictions.npz", **columns)
+
+
+def text(name: str, content: str) -> Case:
+    """A case that hands in this text file."""
+
+    def write(folder: Path) -> None:
+        (folder / name).write_text(content, encoding="utf-8")
+
+    return write
+
+
+def cut(case: Case, *, bytes_kept: int) -> Case:
+    """The case, with the end of its file gone."""
+
+    def write(folder: Path) -> None:
+        case(folder)
+        file = folder / "predictions.npz"
+        file.write_bytes(file.read_bytes()[:bytes_kept])
+
+    return write
+
+
+def header_says_more(ids: np.ndarray) -> Case:
+    """An id array whose header promises a thousand million rows."""
+
+    def write(folder: Path) -> None:
+        npz(id=ids)(folder)
+        with zipfile.ZipFile(folder / "predictions.npz") as held:
+            content = held.read("id.npy")
+        claimed = content.replace(f"({len(ids)},), }}         ".encode(), b"(1000000000,), }  ", 1)
+        with zipfile.ZipFile(folder / "predictions.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            for member in ("id.npy", "label.npy"):
+                archive.writestr(zipfile.ZipInfo(member), claimed)
+
+    return write
+
+
+def shared_cases(ids: np.ndarray, name: str, values: np.ndarray) -> dict[str, Case]:
+    """Faults that both kinds of predictions can have."""
+    twice, unknown = ids.copy(), ids.copy()
+    twice[7], unknown[3] = ids[2], 12345
+    return {
+        "malformed-missing-file": text("notes.txt", "predictions will follow\n"),
+        "malformed-names": npz(ids=ids, predictions=values),
+        "malformed-pickle": npz(id=ids, **{name: values.astype(object)}),
+        "malformed-cut": cut(npz(id=ids, **{name: values}), bytes_kept=400),
+        "malformed-duplicate": npz(id=twice, **{name: values}),
+        "malformed-unknown-id": npz(id=unknown, **{name: values}),
+        "malformed-missing-rows": npz(id=ids[:-2], **{name: values[:-2]}),
+        "malformed-extra-rows": npz(id=np.append(ids, 9), **{name: np.concatenate([values, values[:1]])}),
+        "malformed-lengths": npz(id=ids, **{name: values[:-1]}),
+        "malformed-dtype": npz(id=ids.astype(np.float64), **{name: values}),
+    }
+
+
+def digit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are one label a row."""
+    ids, truth, label = answers["id"], answers["label"], predicted["label"]
+    rows = "".join(f"{name},{value}\n" for name, value in zip(ids, truth, strict=True))
+    wrong = label.copy()
+    wrong[5] = 10
+    return {
+        "perfect": npz(id=ids, label=truth),
+        "perfect-csv": text("predictions.csv", "id,label\n" + rows),
+        "perfect-other-order": npz(id=ids[::-1], label=truth[::-1]),
+        "baseline": npz(id=ids, label=label),
+        "constant": npz(id=ids, label=np.full(len(ids), 3, dtype=np.int64)),
+        **shared_cases(ids, "label", label),
+        "malformed-range": npz(id=ids, label=wrong),
+        "malformed-shape": npz(id=ids, label=np.eye(10, dtype=np.int64)[label]),
+        "malformed-header": header_says_more(ids),
+        "malformed-csv-nan": text("predictions.csv", f"id,label\n{ids[0]},nan\n"),
+        "malformed-csv-header": text("predictions.csv", rows),
+    }
+
+
+def code_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are one vector of features a row."""
+    ids, code = answers["id"], predicted["code"]
+    perfect = np.eye(10, dtype=np.float32)[answers["label"]]
+    broken = code.copy()
+    broken[4, 2], broken[9, 0] = np.nan, np.inf
+    return {
+        "perfect": npz(id=ids, code=perfect),
+        "perfect-other-order": npz(id=ids[::-1], code=perfect[::-1]),
+        "baseline": npz(id=ids, code=code),
+        "constant": npz(id=ids, code=np.ones((len(ids), 8), dtype=np.float32)),
+        **shared_cases(ids, "code", code),
+        "malformed-nan": npz(id=ids, code=broken),
+        "malformed-double": npz(id=ids, code=perfect.astype(np.float64)),
+        "malformed-shape": npz(id=ids, code=code[:, 0]),
+        "malformed-wide": npz(id=ids, code=np.zeros((len(ids), 1025), dtype=np.float32)),
+        "malformed-empty": npz(id=ids, code=np.zeros((len(ids), 0), dtype=np.float32)),
+    }
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())

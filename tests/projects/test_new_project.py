@@ -1,0 +1,54 @@
+"""The commands of docs/projects.md do what the page says, in its order, and end with a project that passes its check."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management.base import CommandParser
+
+from practicum.config.management.commands.project import Command
+
+from .conftest import ROOT
+
+pytestmark = pytest.mark.workspace
+
+PAGE = ROOT / "docs" / "projects.md"
+
+
+def commands() -> list[str]:
+    """The lines of the page's shell blocks."""
+    return "".join(
+        re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    ).splitlines()
+
+
+def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspace_python: Path) -> None:
+    *here, publishing = [shlex.split(line) for line in commands()]
+    said = ""
+    for line in here:
+        words = [str(workspace_python) if word == "$WORKSPACE_PYTHON" else word for word in line]
+        assert words.pop(0) == "practicum"
+        done = subprocess.run(
+            [sys.executable, "-c", "from practicum.config.cli import main; main()", *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "platform")},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout
+
+    assert [line[2] for line in here] == ["new", "golden", "check"]
+    assert "heart-beats: all 17 checks passed." in said
+    parser = CommandParser()
+    Command().add_arguments(parser)
+    asked = parser.parse_args(publishing[2:])
+    assert (asked.verb, asked.directory, asked.by) == ("publish", Path("projects/heart-beats"), "mira")

@@ -1,0 +1,141 @@
+"""``make test``: every test, each on the parts it names, with what is missing on the machine installed first.
+
+Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; the real engine; hub, workspace and
+projects; browser; attacks; the whole system end to end. As root on a machine with apt, engine, browser and
+PostgreSQL are installed; elsewhere a missing one is an error that says what to install. The last line adds up the
+passes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.tools.postgres import postgres, server_programs
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = str(ROOT / ".venv" / "bin" / "python")
+COUNTS = re.compile(r"(\d+) (passed|failed|errors?|xfailed|xpassed|deselected|skipped)")
+UNIT = "not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(f"\n=== {text}", flush=True)
+
+
+def install(package: str) -> None:
+    """Install a Debian package, or say that it must be."""
+    if os.geteuid() or not shutil.which("apt-get"):
+        sys.exit(f"The tests need {package}: install it, then run `make test` again.")
+    say(f"installing {package}")
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    quiet = {"env": env, "check": True, "stdout": subprocess.DEVNULL}
+    subprocess.run(["apt-get", "update"], **quiet)  # type: ignore[call-overload]
+    subprocess.run(["apt-get", "install", "-y", "--no-install-recommends", package], **quiet)  # type: ignore[call-overload]
+
+
+def need_chromium() -> None:
+    """Chromium is there."""
+    if not shutil.which("chromium"):
+        install("chromium")
+
+
+def need_programs() -> None:
+    """Chromium and PostgreSQL's server are there."""
+    need_chromium()
+    try:
+        server_programs()
+    except FileNotFoundError:
+        install("postgresql")
+
+
+def need_engine() -> tuple[dict[str, str], bool]:
+    """The variables that name engine and images, and whether the engine was started for us."""
+    hooks = str(ROOT / "tests" / "tools")
+    command = [sys.executable, str(ROOT / "deploy" / "engine.py"), "ensure", "--hook-dir", hooks]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if result.returncode:
+        sys.exit("The tests need a container engine (see above).")
+    engine = json.loads(result.stdout.strip().splitlines()[-1])
+    env = {"DOCKER_HOST": engine["docker_host"], "PRACTICUM_REQUIRE_ENGINE": "1"}
+    say("building the images")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "images.json"
+        build = [PYTHON, "-m", "practicum.engine.images", "--output", str(output)]
+        subprocess.run(build, env=os.environ | env | {"PYTHONPATH": str(ROOT / "platform")}, check=True)
+        images = json.loads(output.read_text())
+    env |= {"PRACTICUM_WORKSPACE_IMAGE": images["workspace"], "PRACTICUM_SCORER_IMAGE": images["scorer"]}
+    return env, engine["started"]
+
+
+class Passes:
+    """Runs pytest several times and adds up.
+
+    Each pass has a folder of its own for temporary files: pytest's shared one is swept by whichever run ends, and what
+    it cannot remove there (another run's, or left by a killed one) would fail this run.
+    """
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="pt-", ignore_cleanup_errors=True)
+        self.counts: dict[str, int] = {}
+        self.failed = False
+
+    def run(self, title: str, *arguments: str, env: dict[str, str]) -> None:
+        """One pass, its output shown as it comes."""
+        say(title)
+        began = time.monotonic()
+        temporary = f"--basetemp={self.folder.name}/{title.split()[-1].lower()}"
+        command = [PYTHON, "-m", "pytest", "-q", "--durations=5", temporary, *arguments]
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line if COUNTS.search(line) else last
+        self.failed |= process.wait() != 0
+        for number, word in COUNTS.findall(last):
+            word = "failed" if word.startswith("error") else word
+            self.counts[word] = self.counts.get(word, 0) + int(number)
+        print(f"    {title}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def main() -> int:
+    """Run the passes; 0 if all is well."""
+    need_programs()
+    engine_env, started = need_engine()
+    subprocess.run([sys.executable, str(ROOT / "deploy" / "bootstrap.py"), "workspace"], check=True)
+    workspace = {"PRACTICUM_WORKSPACE_PYTHON": str(ROOT / ".venv-workspace" / "bin" / "python")}
+    passes = Passes()
+    try:
+        passes.run("unit tests on SQLite", "-n", "auto", "-m", f"{UNIT} and not postgres", env={})
+        with postgres() as address:
+            on_postgresql = ("-n", "auto", "--database-only", "-m", UNIT)
+            passes.run("unit tests on PostgreSQL", *on_postgresql, env={"PRACTICUM_DATABASE_URL": address})
+        # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
+        passes.run("engine", "tests/engine", "-m", "not gpu", env=engine_env | workspace)
+        two = ("-n", "2", "--dist", "loadfile", "-m", "not gpu")
+        together = ("tests/hub", "tests/workspace", "tests/projects")
+        passes.run("hub, workspace, projects", *together, *two, env=engine_env | workspace)
+        passes.run("browser", "tests/browser", *two, env=engine_env | workspace)
+        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", env=engine_env | workspace)
+        passes.run("end to end", "tests/e2e", "-p", "no:randomly", env=engine_env | workspace)
+        if shutil.which("nvidia-smi"):
+            passes.run("GPU", "-m", "gpu", env=engine_env | workspace)
+    finally:
+        passes.folder.cleanup()
+        if started:
+            subprocess.run([sys.executable, str(ROOT / "deploy" / "engine.py"), "stop"], check=False)
+    print(f"\n{passes.counts.get('passed', 0)} passed, {passes.counts.get('failed', 0)} failed", flush=True)
+    return 1 if passes.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

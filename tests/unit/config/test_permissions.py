@@ -1,0 +1,336 @@
+"""The permission matrix: every address, every method, every kind of caller, and exactly what each gets.
+
+The columns of a row, in order::
+
+    outsider      nobody signed in
+    intern        the intern whose work the address names
+    peer          an intern of the same cohort and mentor
+    stranger      an intern of another cohort
+    mentor        the intern's mentor
+    other_mentor  a mentor of others
+    admin
+    deactivated   the intern's session from before the account was switched off
+    hub           the hub's service token
+    workspace     the token of the intern's notebook
+
+GET and POST are declared; every other method must be refused. POSTs carry no fields, so what may be done answers with a
+redirect, or with 400 or 409 where a field or a state is missing. An address without a row fails the suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.signals import request_finished
+from django.db import close_old_connections, transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from practicum.accounts.models import User
+
+COLUMNS = (
+    "outsider",
+    "intern",
+    "peer",
+    "stranger",
+    "mentor",
+    "other_mentor",
+    "admin",
+    "deactivated",
+    "hub",
+    "workspace",
+)
+OTHER_METHODS = ("put", "patch", "delete")
+
+# view: (GET, POST)
+MATRIX: dict[str, tuple[str, str]] = {
+    "accounts:account": ("302 200 200 200 200 200 200 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
+    "accounts:notices": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "accounts:read_all_notices": (
+        "302 405 405 405 405 405 405 302 302 302",
+        "302 302 302 302 302 302 302 302 302 302",
+    ),
+    "accounts:read_notice": ("302 405 405 405 405 405 405 302 302 302", "302 302 404 404 404 404 404 302 302 302"),
+    "accounts:renew_secret": ("302 405 405 405 405 405 405 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
+    "accounts:send_test": ("302 405 405 405 405 405 405 302 302 302", "302 302 302 302 302 302 302 302 302 302"),
+    "accounts:sign_in": ("200 302 302 302 302 302 302 200 200 200", "200 302 302 302 302 302 302 200 200 200"),
+    "accounts:sign_out": ("405 405 405 405 405 405 405 405 405 405", "302 302 302 302 302 302 302 302 302 302"),
+    "catalog:project": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "catalog:projects": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "evaluation:board_csv": ("302 404 404 404 200 404 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
+    "evaluation:board_names": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 400 404 400 302 302 302"),
+    # By the real clock the cohort is over: nothing can be chosen, and the close can't be moved.
+    "evaluation:choose": ("302 405 405 405 404 404 404 302 302 302", "302 409 404 404 404 404 404 302 302 302"),
+    "evaluation:close_board": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 409 404 409 302 302 302"),
+    "evaluation:release_board": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
+    "evaluation:cancel": ("302 405 405 405 405 405 405 302 302 302", "302 409 404 404 409 404 409 302 302 302"),
+    "evaluation:leaderboard": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "evaluation:rerun": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
+    "evaluation:rescore": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 409 404 409 302 302 302"),
+    "evaluation:status": ("401 401 401 401 401 401 401 401 401 200", "405 405 405 405 405 405 405 405 405 405"),
+    "evaluation:submission": ("401 401 401 401 401 401 401 401 401 200", "405 405 405 405 405 405 405 405 405 405"),
+    "evaluation:submit": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 400"),
+    "evaluation:upload": ("302 200 200 200 404 404 404 302 302 302", "302 400 400 400 404 404 404 302 302 302"),
+    "gpus:cancel_reservation": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 409 404 400 302 302 302"),
+    "gpus:decide_reservation": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:end_lease": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "gpus:estimates": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:history": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:history_csv": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:history_json": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:live": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:new_reservation": ("302 404 404 404 200 200 200 302 302 302", "302 404 404 404 400 400 400 302 302 302"),
+    "gpus:overview": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:cancel_plan": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "gpus:plan": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:plan_again": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "gpus:planner": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:quotas": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:renew_reservation_feed": (
+        "302 404 404 404 405 405 405 302 302 302",
+        "302 404 404 404 302 302 302 302 302 302",
+    ),
+    "gpus:reservation": ("302 404 404 404 200 404 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
+    "gpus:reservation_feed": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "gpus:reservations": ("302 404 404 404 200 200 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
+    "gpus:withdraw_reservation": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
+    "gpus:report": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 401"),
+    "gpus:give_up": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:new_server": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:new_token": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 200 302 302 302"),
+    "gpus:revoke_token": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "gpus:server": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:server_state": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "gpus:servers": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "gpus:shares": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "oauth2_provider:authorize": ("302 400 400 400 400 400 400 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
+    "oauth2_provider:jwks-info": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "oauth2_provider:oidc-connect-discovery-info": (
+        "200 200 200 200 200 200 200 200 200 200",
+        "405 405 405 405 405 405 405 405 405 405",
+    ),
+    "oauth2_provider:revoke-token": (
+        "405 405 405 405 405 405 405 405 405 405",
+        "400 400 400 400 400 400 400 400 400 400",
+    ),
+    "oauth2_provider:token": ("405 405 405 405 405 405 405 405 405 405", "400 400 400 400 400 400 400 400 400 400"),
+    "oauth2_provider:user-info": ("401 401 401 401 401 401 401 401 401 401", "401 401 401 401 401 401 401 401 401 401"),
+    "portal:account_active": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:accounts": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "portal:change_mentor": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:end_internship": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:health": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:home": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "portal:internship": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    # Switched off while PRACTICUM_METRICS_TOKEN is empty; with it, tests/unit/portal/test_metrics.py.
+    "portal:metrics": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:new_account": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:new_cohort": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:new_internship": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "portal:people": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "portal:reset_account": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 200 302 302 302"),
+    "portal:submission": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "portal:submission_live": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "portal:submissions": ("302 200 200 200 404 404 404 302 302 302", "302 405 405 405 404 404 404 302 302 302"),
+    "reviews:comment": ("302 405 405 405 405 405 405 302 302 302", "302 400 404 404 400 404 404 302 302 302"),
+    "reviews:decide": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
+    "reviews:desk": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "reviews:inbox": ("302 404 404 404 200 200 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
+    "reviews:notebook": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "reviews:resolve": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
+    "reviews:undo": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 409 404 404 302 302 302"),
+    "submissions:file": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "submissions:likeness": ("302 404 404 404 200 404 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
+    "workspaces:activity": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 400"),
+    "workspaces:claim": ("401 401 401 401 401 401 401 401 405 401", "401 401 401 401 401 401 401 401 400 401"),
+    "workspaces:event": ("401 401 401 401 401 401 401 401 405 401", "401 401 401 401 401 401 401 401 400 401"),
+    "workspaces:join": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:leave": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:live": ("302 200 200 200 404 404 404 302 302 302", "302 405 405 405 404 404 404 302 302 302"),
+    "workspaces:meanwhile": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:move": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 409"),
+    "workspaces:notebook": ("302 200 200 200 404 404 404 302 302 302", "302 405 405 405 404 404 404 302 302 302"),
+    "workspaces:restore": ("302 405 405 405 404 404 404 302 302 302", "302 302 404 404 404 404 404 302 302 302"),
+    "workspaces:snapshot_archive": (
+        "302 200 404 404 404 404 404 302 302 302",
+        "302 405 405 405 404 404 404 302 302 302",
+    ),
+    "workspaces:snapshots": ("302 200 200 200 404 404 404 302 302 302", "302 405 405 405 404 404 404 302 302 302"),
+    "workspaces:start": ("302 405 405 405 404 404 404 302 302 302", "302 302 302 302 404 404 404 302 302 302"),
+    "workspaces:take": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:stop": ("302 405 405 405 404 404 404 302 302 302", "302 302 409 409 404 404 404 302 302 302"),
+}
+
+
+def views_of(resolver: URLResolver, *, space: str = "") -> Iterator[str]:
+    """The full name of every view."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from views_of(entry, space=f"{space}{entry.namespace}:" if entry.namespace else space)
+        else:
+            assert isinstance(entry, URLPattern)
+            assert entry.name, f"{entry.pattern} has no name"
+            yield f"{space}{entry.name}"
+
+
+@pytest.fixture
+def things(
+    internship: Any,
+    peer_internship: Any,
+    stranger_internship: Any,
+    intern: Any,
+    mentor: Any,
+    other_mentor: Any,
+    admin: Any,
+    now: Any,
+) -> dict[str, Any]:
+    """A submission of the intern with a review comment, a live lease with its session, their tokens, a reservation."""
+    from practicum.accounts.notices import notify
+    from practicum.gpus.inventory import pool_of
+    from practicum.gpus.models import AgentToken, Lease, Plan, PoolKind, Reservation, Server, Slot
+    from practicum.gpus.plan_rules import Question, Setting
+    from practicum.gpus.reservation_feed import secret_of
+    from practicum.lib.clock import utc_now
+    from practicum.reviews.models import Comment
+    from practicum.submissions.models import Likeness, Submission
+    from practicum.workspaces.models import Session, Snapshot
+    from practicum.workspaces.tokens import mint_token
+
+    submission = Submission.objects.create(
+        internship=internship, version=internship.version, number=1, digest="a" * 64, source="terminal", received_at=now,
+        size_bytes=10, files=[{"path": "predict.py", "bytes": 10}], notebook="",
+    )  # fmt: skip
+    submission.folder.mkdir(parents=True)
+    (submission.folder / "predict.py").write_text("x = 1\n")
+    (internship.version.folder / "project" / "README.md").write_text("# Digits\n")
+    peers = Submission.objects.create(
+        internship=peer_internship, version=internship.version, number=1, digest="b" * 64, source="terminal", received_at=now,
+        size_bytes=10, files=[{"path": "predict.py", "bytes": 10}], notebook="",
+    )  # fmt: skip
+    likeness = Likeness.objects.create(first=submission, second=peers, share=0.9, passages=[], found_at=now)
+    comment = Comment.objects.create(submission=submission, author=mentor, body="Why?", written_at=now)
+    server = Server.objects.create(name="gpu-1", seen_at=now)
+    token = AgentToken.objects.create(server=server, digest="t" * 64, made_by=admin, made_at=now)
+    slot = Slot.objects.create(
+        server=server, pool=pool_of(name="CPU slots", kind=PoolKind.CPU), kind="cpu", index=0, uuid="cpu-0", model="CPU"
+    )
+    soon = utc_now() + timedelta(hours=1)
+    lease = Lease.objects.create(
+        user=intern, cohort=internship.cohort, state="active", token=1, slot=slot, duration=timedelta(hours=1),
+        requested_at=now, granted_at=now, lease_until=soon,
+    )  # fmt: skip
+    session = Session.objects.create(
+        user=intern,
+        internship=internship,
+        lease=lease,
+        state="running",
+        deadline=soon,
+        requested_at=now,
+        active_at=utc_now(),
+    )
+    snapshot = Snapshot.objects.create(
+        internship=internship, session=session, asked_at=now, made_at=now, reason="x", state="kept", deadline=soon, bytes=1
+    )  # fmt: skip
+    snapshot.path.parent.mkdir(parents=True)
+    snapshot.path.write_bytes(b"x")
+    reservation = Reservation.objects.create(
+        cohort=internship.cohort, pool=slot.pool, slots=1, starts_at=soon, ends_at=soon + timedelta(hours=1),
+        requested_by=mentor, requested_at=now,
+    )  # fmt: skip
+    notice = notify(intern, kind="test", subject="Hello", body="Hello", path="/account/", key="test", now=now)
+    nothing = Question(1, Setting({}, {}), Setting({}, {})).to_json()
+    plan = Plan.objects.create(asked_by=admin, asked_at=now, question=nothing, deadline=soon)
+    return {
+        "likeness_id": likeness.pk,
+        "notice_id": notice.pk,
+        "plan_id": plan.pk,
+        "snapshot_id": snapshot.pk,
+        "reservation_id": reservation.pk, "secret": secret_of(mentor),
+        "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
+        "comment_id": comment.pk, "lease_id": lease.pk,
+        "token_id": token.pk, "session_id": session.pk, "name": "gpu-1", "slug": "digits", "cohort_slug": "spring", "path": "predict.py", "number": 1,
+        "workspace_token": mint_token(session, expires_at=soon, now=utc_now()),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def callers(things: dict[str, Any], request: pytest.FixtureRequest) -> dict[str, Client]:
+    """A client for each column."""
+
+    def client(token: str = "") -> Client:
+        return Client(raise_request_exception=False, headers={"Authorization": f"Bearer {token}"} if token else {})
+
+    def person(name: str) -> Client:
+        signed_in = client()
+        signed_in.force_login(request.getfixturevalue(name))
+        return signed_in
+
+    return {
+        "outsider": client(),
+        **{name: person(name) for name in ("intern", "peer", "stranger", "mentor", "other_mentor", "admin")},
+        "deactivated": person("intern"),
+        "hub": client(settings.PRACTICUM_HUB_SITE_TOKEN),
+        "workspace": client(things["workspace_token"]),
+    }
+
+
+def call(column: str, *, method: str, address: str, callers: dict[str, Client]) -> str:
+    """The status one caller gets; all that the call changed is undone."""
+    client = callers[column]
+    kept = client.cookies.copy()
+    with transaction.atomic():
+        if column == "deactivated":
+            User.objects.filter(username="ines").update(is_active=False)
+        answer = getattr(client, method)(address)
+        # The end of an answer is not the end of the test's connection.
+        request_finished.disconnect(close_old_connections)
+        answer.close()
+        request_finished.connect(close_old_connections)
+        transaction.set_rollback(True)
+    client.cookies = kept
+    return str(answer.status_code)
+
+
+def address_of(view: str, *, things: dict[str, Any]) -> str:
+    """The address of a view for the intern's things."""
+    for entry in get_resolver().reverse_dict.getlist(view) or _candidates(view):
+        arguments = {name: things[name] for name in entry}
+        return reverse(view, kwargs=arguments)
+    raise AssertionError(view)
+
+
+def _candidates(view: str) -> list[list[str]]:
+    *spaces, name = view.split(":")
+    resolver = get_resolver()
+    for space in spaces:
+        resolver = resolver.namespace_dict[space][1]
+    return [possibility[0][1] for possibility, *_ in resolver.reverse_dict.getlist(name)]
+
+
+def statuses(view: str, *, method: str, things: dict[str, Any], callers: dict[str, Client]) -> str:
+    """What each column gets, as a row of the matrix."""
+    address = address_of(view, things=things)
+    return " ".join(call(column, method=method, address=address, callers=callers) for column in COLUMNS)
+
+
+def test_every_address_is_declared() -> None:
+    assert set(views_of(get_resolver())) == set(MATRIX)
+
+
+@pytest.mark.parametrize("view", sorted(MATRIX))
+def test_each_caller_gets_exactly_what_is_declared(
+    view: str, things: dict[str, Any], callers: dict[str, Client]
+) -> None:
+    got = tuple(statuses(view, method=method, things=things, callers=callers) for method in ("get", "post"))
+    assert got == MATRIX[view]
+
+
+@pytest.mark.parametrize("view", sorted(MATRIX))
+def test_no_other_method_does_anything(view: str, things: dict[str, Any], callers: dict[str, Client]) -> None:
+    for method in OTHER_METHODS:
+        row = statuses(view, method=method, things=things, callers=callers).split()
+        assert not [code for code in row if code.startswith("2") or code.startswith("5")], f"{method} {view}: {row}"

@@ -1,0 +1,1 @@
+"""Running submissions and showing their scores."""

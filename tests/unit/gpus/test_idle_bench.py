@@ -1,0 +1,72 @@
+"""The benchmark of idle time: what its rules would have done, on pauses that can be counted by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from practicum.gpus.replay import Job, Scenario
+from tests.bench.idle import Learner, Pause, Watched, adaptive, at_share, figures, foreseen
+from tests.unit.gpus.proofs import slots_of
+from tests.unit.gpus.world import NOW
+
+HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta(0)
+SOON_BACK, LONG_GONE, NEW = 1, 2, 3
+THREE = [Pause(0, 0.25, 1), Pause(1, 1.0, 1), Pause(5, 2.75, 2)]
+
+
+def test_what_is_left_of_a_pause_is_returned_and_each_end_is_an_interruption() -> None:
+    assert figures(THREE, [0.5] * 3, people=2) == ((0.5 + 2.25) / 4, 2 / 2)
+
+
+def test_nobody_needs_fewer_interruptions_than_who_foresees_the_longest_pauses() -> None:
+    assert foreseen(THREE, share=0.6, people=1) == 1
+    assert foreseen(THREE, share=0.9, people=1) == 2
+
+
+def test_curves_are_compared_at_the_same_share() -> None:
+    assert at_share([(0.9, 8.0), (0.8, 4.0)], 0.85) == pytest.approx(6)
+    assert at_share([(0.9, 8.0), (0.8, 4.0)], 0.95) != at_share([(0.9, 8.0), (0.8, 4.0)], 0.95)
+
+
+def test_who_is_always_back_soon_is_left_alone_for_longer_than_who_stays_away() -> None:
+    learner = Learner()
+    for day in range(20):
+        learner.note(Pause(24.0 * day, 0.6, SOON_BACK))
+        learner.note(Pause(24.0 * day, 9.0, LONG_GONE))
+    ends = {user: learner.ends_after(begins=500.0, user=user, price=2.0) for user in (SOON_BACK, LONG_GONE, NEW)}
+    assert ends[SOON_BACK] > 0.6
+    assert ends[LONG_GONE] < 0.6
+    assert ends[LONG_GONE] <= ends[NEW] <= ends[SOON_BACK]
+
+
+def test_nothing_is_learned_from_a_pause_that_is_not_over() -> None:
+    pauses = [Pause(float(n), 50.0, 1) for n in range(10)]
+    longer = [replace(pause, hours=500.0) for pause in pauses]
+    assert list(adaptive(pauses, price=1.0)) == list(adaptive(longer, price=1.0))
+
+
+@pytest.mark.parametrize(
+    ("others_come", "is_on_demand", "interruptions", "kept_from_others"),
+    [(False, False, 1, 0), (False, True, 0, 0), (True, True, 1, 0), (True, False, 1, 0)],
+)
+def test_on_demand_an_idle_notebook_goes_only_once_somebody_waits(
+    others_come: bool, is_on_demand: bool, interruptions: int, kept_from_others: float
+) -> None:
+    jobs = [Job(1, 1, 1, 1, NOW, ((NONE, HOUR), (5 * HOUR, HOUR)))]
+    jobs += [Job(2, 2, 1, 1, NOW + 3 * HOUR, ((NONE, HOUR),))] if others_come else []
+    scenario = Scenario(jobs, slots_of(1), idle_after=30 * MINUTE, until=NOW + 10 * HOUR)
+    run = Watched(scenario, is_on_demand=is_on_demand)
+    report = run.run()
+    months = len(jobs) * 10 / (30 * 24)
+    assert report.interruptions_a_session_month * months == pytest.approx(interruptions)
+    assert (report.waits.longest, run.held_from_others) == (0, kept_from_others)
+
+
+def test_idle_time_held_while_somebody_waits_is_counted() -> None:
+    jobs = [Job(1, 1, 1, 1, NOW, ((NONE, HOUR), (5 * HOUR, HOUR))), Job(2, 2, 1, 1, NOW + HOUR, ((NONE, HOUR),))]
+    scenario = Scenario(jobs, slots_of(1), idle_after=15 * MINUTE, until=NOW + 10 * HOUR)
+    run = Watched(scenario, is_on_demand=True)
+    assert (run.run().waits.longest, run.held_from_others) == (15, 0.25)
