@@ -5,7 +5,7 @@ the line not looked at and looked at. Limits: 1 ms at 100 slots (one in a hundre
 growth with the size to at most the power 1.25 where all are free, the dearest case. With one in a hundred free the power is
 higher, and printed too: a small pool then puts one cohort in order and a large one all of them. Through PostgreSQL, with
 10,000 live leases and 10,000 in line, each commit waiting for the disk: limits are 10 ms at the 99th percentile of a grant, and
-1,000 grants a second.
+1,000 grants a second, with the rows read and the decision made.
 """
 
 from __future__ import annotations
@@ -96,16 +96,19 @@ def through_the_database() -> bool:
         single = [grant_round(1) for _ in range(SINGLE)]
         many = [grant_round(BATCH) for _ in range(BATCHES)]
     print(f"\nthrough PostgreSQL, {LEASES:,} leases live and {LEASES:,} in line; reading, deciding and granting apart:")
-    print("| grants at once | rounds | read ms | decide ms | grant p50 ms | grant p99 ms | grants a second |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "| grants at once | rounds | read ms | decide ms | grant p50 ms | grant p99 ms | grants a second | all three steps |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for rounds in (single, many):
         count = sum(granted for granted, *_ in rounds)
         reads, decides, grants = ([entry[n] for entry in rounds] for n in (1, 2, 3))
         figures = [percentile(reads, 0.5), percentile(decides, 0.5), percentile(grants, 0.5), percentile(grants, 0.99)]
         cells = " | ".join(f"{seconds * 1e3:.2f}" for seconds in figures)
-        print(f"| {count // len(rounds)} | {len(rounds)} | {cells} | {count / sum(grants):,.0f} |")
+        whole = count / sum(sum(entry[1:]) for entry in rounds)
+        print(f"| {count // len(rounds)} | {len(rounds)} | {cells} | {count / sum(grants):,.0f} | {whole:,.0f} |")
     p99 = percentile([entry[3] for entry in single], 0.99)
-    rate = sum(entry[0] for entry in many) / sum(entry[3] for entry in many)
+    rate = sum(entry[0] for entry in many) / sum(sum(entry[1:]) for entry in many)
     is_quick = verdict("p99 of a grant to 10 ms", p99 / GRANT_SECONDS, limit=1.0)
     return verdict("1,000 a second to grants a second", GRANTS_A_SECOND / rate, limit=1.0) and is_quick
 

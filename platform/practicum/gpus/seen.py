@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from django.db.models import Case, F, Q, When
+from django.db.models import BigIntegerField, Case, F, Func, Q, When
 from django.db.models.functions import Coalesce
+from django.db.models.sql.compiler import SQLCompiler
 
 from practicum.gpus import policy
 from practicum.gpus.models import (
@@ -38,7 +40,28 @@ NO_POOL = 0
 HEARD_WITHIN = timedelta(minutes=2)
 KIND_ORDER = [PoolKind.GPU, PoolKind.MIG, PoolKind.SHARED, PoolKind.CPU]
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 Span = tuple[int | None, int, datetime, datetime]
+
+
+class Microseconds(Func):
+    """A time as a whole number, since 1970: Django's own way to read a time from PostgreSQL takes ten times as long."""
+
+    template = "(EXTRACT(EPOCH FROM %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
+
+    def get_db_converters(self, _: Any) -> list[Any]:
+        """It is a whole number already."""
+        return []
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **_: Any) -> Any:
+        """SQLite keeps a time as text, ``2026-03-18 10:00:00.123456``, and would round the fraction, which may be missing."""
+        text = (
+            "strftime('%%%%s', substr(%(expressions)s, 1, 19)) * 1000000 + CAST(substr(%(expressions)s, 21) AS INTEGER)"
+        )
+        sql, values = self.as_sql(compiler, connection, template=text)
+        return sql, (*values, *values)
 
 
 def snapshot(*, now: datetime) -> policy.Snapshot:
@@ -84,25 +107,32 @@ def _leases(first: int, *, now: datetime) -> tuple[tuple[policy.Request, ...], t
     requests: list[policy.Request] = []
     holdings: list[policy.Holding] = []
     # Times are dear to read: of each lease no more of them than what it is decided by.
-    rows = Lease.objects.filter(state__in=OPEN_STATES).order_by("requested_at", "id")
-    since = Coalesce("granted_at", "requested_at")
-    idle = Case(When(heartbeat__gte=now - HEARD_WITHIN, then=F("idle_since")))
+    rows = Lease.objects.filter(state__in=OPEN_STATES).order_by()
+    since = Microseconds(Coalesce("granted_at", "requested_at"))
+    idle = Microseconds(Case(When(heartbeat__gte=now - HEARD_WITHIN, then=F("idle_since"))))
     for id, user, cohort, pool, purpose, state, begun, duration, slot, slot_pool, until, back, reserved, idle_since in (
         rows.values_list(
             "id", "user_id", "cohort_id", "pool_id", "purpose", "state", since, "duration",
-            "slot_id", "slot__pool_id", "lease_until", "reclaim_at", "reservation_id", idle,
+            "slot_id", "slot__pool_id", Microseconds("lease_until"), Microseconds("reclaim_at"), "reservation_id", idle,
         )
     ):  # fmt: skip
         if state == LeaseState.QUEUED:
-            requests.append(policy.Request(id, user, cohort, pool or first, purpose, begun, 1, duration))
+            requests.append(policy.Request(id, user, cohort, pool or first, purpose, moment(begun), 1, duration))
         else:
             holdings.append(
                 policy.Holding(
-                    id, user, cohort, slot_pool, purpose, (slot,), begun, until, idle_since=idle_since, reclaim_at=back,
+                    id, user, cohort, slot_pool, purpose, (slot,), moment(begun), moment(until),
+                    idle_since=None if idle_since is None else moment(idle_since),
+                    reclaim_at=None if back is None else moment(back),
                     is_draining=state == LeaseState.DRAINING, reservation=reserved,
                 )
             )  # fmt: skip
     return tuple(requests), tuple(holdings)
+
+
+def moment(microseconds: int) -> datetime:
+    """The time that :class:`Microseconds` read."""
+    return EPOCH + timedelta(0, 0, microseconds)
 
 
 def _quotas(now: datetime) -> tuple[policy.Quota, ...]:

@@ -99,6 +99,20 @@ def test_usage_is_read_in_one_query_once_a_minute(
         usage.at(now + timedelta(seconds=61))
 
 
+@pytest.mark.parametrize("fraction", [0, 1, 123_456, 999_999])
+def test_times_are_read_to_the_microsecond(slot: Slot, intern: Any, now: datetime, fraction: int) -> None:
+    at = now + timedelta(microseconds=fraction)
+    waiting = ask(intern, now=at)
+    assert [request.requested_at for request in selectors.snapshot(now=at).requests] == [at]
+    services.allocate(now=at)
+    Lease.objects.filter(pk=waiting.pk).update(idle_since=at, reclaim_at=at + HOUR)
+    (holding,) = selectors.snapshot(now=at).holdings
+    assert (holding.granted_at, holding.until, holding.idle_since, holding.reclaim_at) == (at, at + HOUR, at, at + HOUR)
+    Lease.objects.filter(pk=waiting.pk).update(idle_since=None, reclaim_at=None)
+    (holding,) = selectors.snapshot(now=at).holdings
+    assert (holding.idle_since, holding.reclaim_at) == (None, None)
+
+
 def test_a_snapshot_asks_as_many_questions_for_many_as_for_few(
     slot: Slot, intern: Any, peer: Any, now: datetime, django_assert_num_queries: Any
 ) -> None:
