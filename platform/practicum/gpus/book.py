@@ -240,13 +240,14 @@ class Book:
     def overdue_since(self) -> datetime:
         """Who asked before then is overdue.
 
-        Where more than the whole pool waited that long, the bar is as many times as high: in an overload most are late, and
-        serving all of them by age would be a plain queue.
+        Where more than half a pool waited that long, the oldest not counted, the bar is as many times as high: in an overload
+        most are late, and serving all of them by age, with slots kept free for the large ones, would waste the slots.
         """
         bar = self.now - self.terms.overdue
-        parties = self.parties.values()
-        late = sum(request.size for party in parties for request in party.requests if request.requested_at <= bar)
-        return self.now - self.terms.overdue * max(1.0, late / max(1, self.capacity))
+        late = [r for party in self.parties.values() for r in party.requests if r.requested_at <= bar]
+        first = min(late, key=lambda request: (request.requested_at, request.id.int), default=None)
+        others = sum(request.size for request in late if request is not first)
+        return self.now - self.terms.overdue * max(1.0, 2 * others / max(1, self.capacity))
 
     def waited(self, since: datetime) -> float:
         """What a wait is worth in slots: the square of it, in units of ``patience``.
@@ -263,18 +264,20 @@ class Book:
             return True
         return bool(self.upcoming) and request.purpose == EVALUATION and self._runs_into_reservation(request)
 
-    def rank(self, request: Request) -> int:
-        """Classes inside a party: those who waited long, then evaluations, then sessions."""
+    def rank(self, request: Request, party: Party) -> int:
+        """Classes inside a party: those who waited long, then evaluations, then sessions.
+
+        Both are for people who hold nothing: who asks for many at once has all but the first among the sessions.
+        """
+        if party.leases_of.get(request.user, 0):
+            return 2
         if request.requested_at <= self.now - self.terms.aged:
             return 0
         return 1 if request.purpose == EVALUATION else 2
 
     def key(self, request: Request, party: Party) -> Key:
-        """The order inside a party: by rank; then who holds least, used least, waits longest.
-
-        Among the aged, use counts no more; holding does, so that asking for many at once does not pay.
-        """
-        rank, held = self.rank(request), party.leases_of.get(request.user, 0)
+        """The order inside a party: by rank; then who holds least, used least (not among the aged), waits longest."""
+        rank, held = self.rank(request, party), party.leases_of.get(request.user, 0)
         used = self.usage.get((request.cohort, request.user), 0.0) if rank else 0.0
         return rank, held, used, request.requested_at, request.id.int, request
 

@@ -115,7 +115,7 @@ class Terms:
     overdue: timedelta = timedelta(hours=96)
     claim_within: timedelta = timedelta(minutes=10)
     lead: timedelta = timedelta(minutes=5)
-    idle_grace: timedelta = timedelta(minutes=20)
+    idle_grace: timedelta = timedelta(minutes=25)
     pausing: timedelta = timedelta(minutes=2)
 
 

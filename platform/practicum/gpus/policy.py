@@ -2,8 +2,9 @@
 
 The order of service in a pool: reservations that run; what is within a cohort's guarantee; who is overdue; then borrowing,
 the cohort with the least borrowed for its weight first, where a long wait counts as having borrowed less. Inside a cohort:
-aged ones, evaluations, sessions; of each, who holds least, used least lately (not among the aged), waits longest. Borrowers
-are asked back, with notice, for a request within a guarantee that finds nothing free and for a reservation that is due.
+aged ones, evaluations, sessions; of each, who holds least, used least lately (not among the aged), waits longest; who holds a
+lease already is neither aged nor has an evaluation's precedence. Borrowers are asked back, with notice, for a request within
+a guarantee that finds nothing free and for a reservation that is due.
 
 Invariants, each a property test: never two holders of a slot, never two cohorts on a shared GPU; never above a limit;
 nobody waits while a slot they may have is free and not kept for a named other (work conserving); nobody within their
@@ -138,7 +139,7 @@ def serve_guarantees(book: Book, reclaimer: Reclaimer) -> None:
     def line_up(party: Party) -> None:
         head = next_of(party)
         if head is not None:
-            heappush(ready, (not party.running, book.rank(head), head.requested_at, head.id.int, party))
+            heappush(ready, (not party.running, book.rank(head, party), head.requested_at, head.id.int, party))
 
     for party in book.parties.values():
         if party.requests and party.held < party.right:

@@ -60,7 +60,7 @@ TWO = (Quota(1, 1, guaranteed=2), Quota(2, 1, guaranteed=2))
         ([ask(1, None, ago=HOUR), ask(2, 1), ask(3, 1), ask(4, 2), ask(5, 2)], [2, 3, 4, 5]),
         # Borrowing: who borrowed least is next, so that cohorts take turns.
         ([ask(1, 3, ago=9 * MINUTE), ask(2, 3, ago=8 * MINUTE), ask(3, 4, ago=MINUTE)], [1, 3, 2]),
-        # Of those who waited four hours, who has nothing is before who has one now, then who waits longest.
+        # Four hours count for those who have nothing, the longest first; who has one now is not before who asked since.
         (
             [
                 *(ask(n, 1, ago=9 * HOUR, purpose="evaluation") for n in (1,)),
@@ -68,7 +68,16 @@ TWO = (Quota(1, 1, guaranteed=2), Quota(2, 1, guaranteed=2))
                 *(ask(n, 1, ago=(8 - n) * HOUR, purpose="evaluation") for n in (3, 4)),
                 ask(5, 1, ago=3 * HOUR, purpose="evaluation"),
             ],
-            [1, 3, 4, 2],
+            [1, 3, 4, 5],
+        ),
+        # A second evaluation of one person has no precedence over others' notebooks.
+        (
+            [
+                ask(1, 1, ago=3 * MINUTE, purpose="evaluation"),
+                replace(ask(2, 1, ago=2 * MINUTE, purpose="evaluation"), user=1),
+                ask(3, 1),
+            ],
+            [1, 3, 2],
         ),
         # Who waited patience (3 h) counts as one slot less borrowed, twice as long as four, half as long as a quarter.
         ([ask(1, 3, ago=9 * HOUR / 4), ask(2, 3, ago=2 * HOUR), ask(3, 4, ago=MINUTE)], [1, 3, 2]),
@@ -152,7 +161,7 @@ def test_who_was_asked_and_is_needed_no_more_is_told_to_stay_unless_idle() -> No
 
 
 def test_an_idle_borrower_makes_room_for_anybody_an_idle_owner_does_not() -> None:
-    holdings = tuple(replace(h, idle_since=NOW - 21 * MINUTE) for h in full(1, 2))
+    holdings = tuple(replace(h, idle_since=NOW - 26 * MINUTE) for h in full(1, 2))
     snapshot = Snapshot(slots(2), (ask(1, 3),), holdings, (Quota(1, 1, guaranteed=1),))
     assert asked(snapshot) == [51]
     assert asked(replace(snapshot, requests=())) == []
