@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import os
 import sys
 import zlib
@@ -61,13 +62,20 @@ def notebooks(*, deal: str = "") -> list[Job]:
             Job(
                 id=number,
                 user=number,
-                cohort=zlib.crc32(f"{deal}{user}".encode()) % COHORTS,
+                cohort=_cohort_of(user, deal=deal),
                 pool=POOL,
                 submitted_at=ORIGIN + timedelta(seconds=spans[0][0]),
                 bursts=tuple(steps),
             )
         )
     return jobs
+
+
+def _cohort_of(user: str, *, deal: str) -> int:
+    """By a hash of the name. Of another deal a CRC would only number the same groups anew."""
+    if deal:
+        return hashlib.sha256(f"{deal}{user}".encode()).digest()[0] % COHORTS
+    return zlib.crc32(user.encode()) % COHORTS
 
 
 def batch(*, load: float, gpus: int, skip: float = 0.0) -> list[Job]:
