@@ -12,7 +12,7 @@ from django.utils.timezone import localdate, localtime
 from playwright.sync_api import expect
 
 from practicum.gpus import reservations
-from practicum.gpus.models import Pool, Quota, Reservation
+from practicum.gpus.models import Pool, Quota, Reservation, Slot
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 from tests.unit.gpus.conftest import make_slots
@@ -217,3 +217,21 @@ def test_the_script_and_the_server_say_the_same_sum_for_a_day_to_come(
     expect(page.locator("[data-refusal]")).to_have_text(sentence)
     assert sentence == (f"5 + 4 = 9 slots are guaranteed on {begins.day} {begins:%B %Y}, and the pool has 8.")
     expect(page.locator("[data-pool]")).to_contain_text(f"6 of 8 slots guaranteed, 9 on {begins.day} {begins:%B %Y}")
+
+
+def test_the_script_and_the_server_count_shared_slots_in_whole_gpus(
+    pool: Pool, people: dict[str, Any], visit: Callable[..., Any]
+) -> None:
+    for n, slot in enumerate(Slot.objects.order_by("pk")):
+        Slot.objects.filter(pk=slot.pk).update(uuid=f"GPU-{n // 4}", part=n % 4, parts=4)
+    page = visit("admin").go("/gpus/quotas/")
+    for cohort in Cohort.objects.all():
+        page.locator(f"[name='q{cohort.pk}-{pool.pk}-guaranteed']").fill("2")
+    sentence = (
+        "2 + 2 + 2 = 6 slots are guaranteed today. One cohort at a time uses the 4 slots of a GPU: "
+        "1 + 1 + 1 = 3 GPUs are needed, and the pool has 2."
+    )
+    expect(page.locator("[data-overrun]")).to_have_text(sentence)
+    page.get_by_role("button", name="Save the quotas").click()
+    expect(page.locator("[data-refusal]")).to_have_text(sentence)
+    assert not Quota.objects.exists()

@@ -124,11 +124,12 @@ class Desk:
         changed = {cell: terms for cell, terms in planned.quotas.items() if terms != present.quotas.get(cell)}
         cells = {cell: found for cell, terms in changed.items() if (found := unfit(terms, today=self.today))}
         pools: dict[int, str] = {}
+        parts = {line.pool.pk: line.parts for line in self.grid.pools}
         for pool, count in planned.slots.items():
             shares = replace(self.grid, terms=dict(planned.quotas)).shares(pool)
             # What was too much already may stay so, as on the page of quotas; but not for fewer slots than there are.
             before = self.grid.shares(pool) if count >= present.slots[pool] else None
-            overrun = first_overrun(shares, slots=count, since=self.today, before=before)
+            overrun = first_overrun(shares, slots=count, parts=parts[pool], since=self.today, before=before)
             if overrun is not None:
                 pools[pool] = overrun.sentence(today=self.today)
         cells_told: dict[Cell, list[tuple[str, str]]] = dict(cells)

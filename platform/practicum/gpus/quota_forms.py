@@ -139,7 +139,7 @@ class Sheet:
 
     def _column(self, line: PoolLine) -> SheetColumn:
         shares = self.grid.shares(line.pool.pk)
-        overrun = first_overrun(shares, slots=line.slots, since=self.today)
+        overrun = first_overrun(shares, slots=line.slots, parts=line.parts, since=self.today)
         fullest = fullest_day(shares, since=self.today)
         most = guaranteed_on(fullest, shares)
         return SheetColumn(

@@ -1,7 +1,8 @@
 """What a quota may say, and whether the guarantees of a pool add up. Pure.
 
 Words: *terms* are what one quota says; a *share* is what one cohort is guaranteed of one pool, and in which days; an
-*overrun* is a day on which more slots are guaranteed than there are. No quota means: nothing guaranteed, weight 1.
+*overrun* is a day on which more is guaranteed than there is. No quota means: nothing guaranteed, weight 1. Of a shared GPU
+one cohort at a time holds parts (``sharing``), so in a pool of those each guarantee is counted in whole GPUs.
 """
 
 from __future__ import annotations
@@ -45,18 +46,39 @@ class Share:
 
 @dataclass(frozen=True)
 class Overrun:
-    """On ``day`` the ``parts`` add up to more than ``slots``."""
+    """On ``day`` the guarantees, ``shares``, need more than the ``slots`` of the pool, ``parts`` of them to a GPU."""
 
     day: date
-    parts: tuple[int, ...]
+    shares: tuple[int, ...]
     slots: int
+    parts: int = 1
 
     def sentence(self, *, today: date) -> str:
         """The arithmetic, for people: ``4 + 3 + 2 = 9 slots are guaranteed on 3 March, and the pool has 8.``"""
-        total = sum(self.parts)
-        added = f"{' + '.join(map(str, self.parts))} = {total}" if len(self.parts) > 1 else str(total)
+        total = sum(self.shares)
         when = "today" if self.day == today else f"on {written(self.day, today=today)}"
-        return f"{added} {'slots are' if total != 1 else 'slot is'} guaranteed {when}, and the pool has {self.slots}."
+        if total <= self.slots:
+            return self._in_gpus(when)
+        verb = "slots are" if total != 1 else "slot is"
+        return f"{added(self.shares)} {verb} guaranteed {when}, and the pool has {self.slots}."
+
+    def _in_gpus(self, when: str) -> str:
+        """The slots would do, but not the GPUs: ``1 + 1 + 1 = 3 GPUs are needed``."""
+        return (
+            f"{added(self.shares)} slots are guaranteed {when}. One cohort at a time uses the {self.parts} slots of a GPU: "
+            f"{added([gpus_for(count, parts=self.parts) for count in self.shares])} GPUs are needed, "
+            f"and the pool has {self.slots // self.parts}."
+        )
+
+
+def added(counts: Sequence[int]) -> str:
+    """A sum as people write it: ``4 + 3 = 7``; of one, just it."""
+    return f"{' + '.join(map(str, counts))} = {sum(counts)}" if len(counts) > 1 else str(sum(counts))
+
+
+def gpus_for(slots: int, *, parts: int) -> int:
+    """GPUs in so many parts that one cohort needs for so many slots."""
+    return -(-slots // parts)
 
 
 def written(day: date, *, today: date) -> str:
@@ -116,19 +138,24 @@ def fullest_day(shares: Sequence[Share], *, since: date) -> date:
 
 
 def first_overrun(
-    shares: Sequence[Share], *, slots: int, since: date, before: Sequence[Share] | None = None
+    shares: Sequence[Share], *, slots: int, since: date, parts: int = 1, before: Sequence[Share] | None = None
 ) -> Overrun | None:
     """The first day from ``since`` on on which more is guaranteed than the pool has; None when every day adds up.
 
-    ``before``: the shares as they were. A day that was over already, since slots went missing, and that the change makes
-    no worse, does not count: whoever lowers a guarantee must not be stopped by what is still missing.
+    ``parts``: slots to a GPU, which one cohort at a time holds. ``before``: the shares as they were. A day that was over
+    already, since slots went missing, and that the change makes no worse, does not count: whoever lowers a guarantee must
+    not be stopped by what is still missing.
     """
     for day in _days_of_change([*shares, *(before or ())], since=since):
-        total = guaranteed_on(day, shares)
-        if total > slots and (before is None or total > guaranteed_on(day, before)):
-            parts = tuple(share.guaranteed for share in shares if share.guaranteed and share.counts_on(day))
-            return Overrun(day=day, parts=parts, slots=slots)
+        needed = _gpus_on(day, shares, parts=parts)
+        if needed > slots // parts and (before is None or needed > _gpus_on(day, before, parts=parts)):
+            counts = tuple(share.guaranteed for share in shares if share.guaranteed and share.counts_on(day))
+            return Overrun(day=day, shares=counts, slots=slots, parts=parts)
     return None
+
+
+def _gpus_on(day: date, shares: Iterable[Share], *, parts: int) -> int:
+    return sum(gpus_for(share.guaranteed, parts=parts) for share in shares if share.counts_on(day))
 
 
 def _days_of_change(shares: Iterable[Share], *, since: date) -> list[date]:

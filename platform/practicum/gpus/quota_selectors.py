@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields
 from datetime import date
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from practicum.gpus.models import Pool, Quota
 from practicum.gpus.quota_rules import Share, Terms
@@ -17,11 +17,12 @@ Cell = tuple[int, int]  # the ids of a cohort and a pool
 
 @dataclass(frozen=True)
 class PoolLine:
-    """A pool, the slots its servers list, and how many of them are out of order."""
+    """A pool, the slots its servers list, how many of them are out of order, and how many are parts of one GPU."""
 
     pool: Pool
     slots: int
     faulty: int
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,11 @@ def pool_lines() -> list[PoolLine]:
     """Every pool with its slots."""
     listed = Q(slots__is_present=True)
     counted = Pool.objects.annotate(
-        listed=Count("slots", filter=listed), broken=Count("slots", filter=listed & ~Q(slots__fault=""))
+        listed=Count("slots", filter=listed),
+        broken=Count("slots", filter=listed & ~Q(slots__fault="")),
+        parts=Max("slots__parts"),
     )
-    return [PoolLine(pool=pool, slots=pool.listed, faulty=pool.broken) for pool in counted]
+    return [PoolLine(pool=pool, slots=pool.listed, faulty=pool.broken, parts=pool.parts or 1) for pool in counted]
 
 
 def slots_of_pools(pool_ids: Collection[int]) -> dict[int, int]:

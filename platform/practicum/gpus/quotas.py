@@ -21,7 +21,7 @@ from practicum.errors import Conflict, Forbidden, Invalid, NotFound
 from practicum.gpus import quota_rules
 from practicum.gpus.models import Pool, Quota
 from practicum.gpus.quota_rules import Share, Terms
-from practicum.gpus.quota_selectors import Cell, slots_of_pools, terms_of
+from practicum.gpus.quota_selectors import Cell, pool_lines, terms_of
 from practicum.internships.models import Cohort
 
 Row = TypeVar("Row", bound=Model)
@@ -62,7 +62,7 @@ def set_quotas(changes: Sequence[Change], *, actor: User, now: datetime) -> int:
         Forbidden: the actor is no admin.
         NotFound: a cohort or pool is not there.
         QuotasMoved: a quota is not what the change found.
-        UnfitQuotas: a quota can't be as it is to be, or the guarantees of a pool add up to more than it has.
+        UnfitQuotas: a quota can't be as it is to be, or the guarantees of a pool need more slots or GPUs than it has.
     """
     if not (actor.is_admin and actor.is_active):
         raise Forbidden("Only admins divide the slots between cohorts.")
@@ -113,10 +113,13 @@ def _refuse_unfit(changes: Sequence[Change], *, rows: Mapping[Cell, Quota], toda
     after: dict[Cell, Terms | None] = {**before, **{change.cell: change.after for change in changes}}
     old, new = _shares(before), _shares(after)
     pools: dict[int, str] = {}
-    for pool_id, slots in slots_of_pools({change.pool_id for change in changes}).items():
-        overrun = quota_rules.first_overrun(new[pool_id], slots=slots, since=today, before=old[pool_id])
+    changed = {change.pool_id for change in changes}
+    for line in (line for line in pool_lines() if line.pool.pk in changed):
+        overrun = quota_rules.first_overrun(
+            new[line.pool.pk], slots=line.slots, parts=line.parts, since=today, before=old[line.pool.pk]
+        )
         if overrun is not None:
-            pools[pool_id] = overrun.sentence(today=today)
+            pools[line.pool.pk] = overrun.sentence(today=today)
     if cells or pools:
         raise UnfitQuotas("Nothing is saved yet: some of it does not work out.", cells=cells, pools=pools)
 

@@ -95,7 +95,7 @@ def test_the_first_day_that_does_not_add_up_is_found(
     shares: list[Share], slots: int, day: date | None, parts: tuple[int, ...] | None
 ) -> None:
     overrun = first_overrun(shares, slots=slots, since=TODAY)
-    assert (overrun and overrun.day, overrun and overrun.parts) == (day, parts)
+    assert (overrun and overrun.day, overrun and overrun.shares) == (day, parts)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,43 @@ def test_an_overrun_is_told_with_its_arithmetic(shares: list[Share], slots: int,
     overrun = first_overrun(shares, slots=slots, since=TODAY)
     assert overrun is not None
     assert overrun.sentence(today=TODAY) == sentence
+
+
+@pytest.mark.parametrize(
+    ("guaranteed", "slots", "sentence"),
+    [
+        ([4, 4], 8, None),
+        ([2, 2], 8, None),
+        ([8], 8, None),
+        ([2, 2, 2], 12, None),
+        (
+            [2, 2, 2],
+            8,
+            "2 + 2 + 2 = 6 slots are guaranteed today. One cohort at a time uses the 4 slots of a GPU: "
+            "1 + 1 + 1 = 3 GPUs are needed, and the pool has 2.",
+        ),
+        (
+            [5, 1],
+            8,
+            "5 + 1 = 6 slots are guaranteed today. One cohort at a time uses the 4 slots of a GPU: "
+            "2 + 1 = 3 GPUs are needed, and the pool has 2.",
+        ),
+        ([5, 4], 8, "5 + 4 = 9 slots are guaranteed today, and the pool has 8."),
+    ],
+)
+def test_guarantees_of_shared_slots_are_counted_in_whole_gpus(
+    guaranteed: list[int], slots: int, sentence: str | None
+) -> None:
+    overrun = first_overrun([Share(count) for count in guaranteed], slots=slots, parts=4, since=TODAY)
+    assert (overrun and overrun.sentence(today=TODAY)) == sentence
+
+
+def test_a_pool_that_lost_a_shared_gpu_may_be_eased_but_not_made_worse() -> None:
+    before = [Share(2), Share(2), Share(2)]
+    for last, is_refused in ((2, False), (0, False), (4, False), (5, True)):
+        after = [Share(2), Share(2), Share(last)]
+        overrun = first_overrun(after, slots=8, parts=4, since=TODAY, before=before)
+        assert (overrun is not None) == is_refused
 
 
 @pytest.mark.parametrize(

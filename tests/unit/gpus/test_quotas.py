@@ -163,3 +163,22 @@ def test_the_grid_shows_cohorts_that_are_not_over_and_those_whose_quota_still_co
     )
     assert grid(today=over).cohorts == [cohort]
     assert grid(today=date(2026, 4, 26)).cohorts == [cohort, other_cohort]
+
+
+def test_guarantees_that_do_not_fit_in_whole_shared_gpus_are_refused(
+    pool: Pool, cohort: Any, other_cohort: Any, admin: Any, now: datetime
+) -> None:
+    for n, slot in enumerate(Slot.objects.order_by("pk")):
+        Slot.objects.filter(pk=slot.pk).update(uuid=f"GPU-{n // 4}", part=n % 4, parts=4)
+    set_quotas([change(cohort, pool, None, Terms(guaranteed=4))], actor=admin, now=now)
+    with pytest.raises(UnfitQuotas) as refused:
+        set_quotas(
+            [
+                change(cohort, pool, Terms(guaranteed=4), Terms(guaranteed=2)),
+                change(other_cohort, pool, None, Terms(5)),
+            ],
+            actor=admin,
+            now=now,
+        )
+    assert "1 + 2 = 3 GPUs are needed, and the pool has 2." in str(refused.value.facts["pools"])
+    assert Quota.objects.get().guaranteed == 4

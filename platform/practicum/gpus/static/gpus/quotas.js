@@ -10,24 +10,33 @@
   const countsOn = (day) => (share) => (!share.from || share.from <= day) && (!share.to || day <= share.to);
   const partsOn = (day, shares) => shares.filter(countsOn(day)).map((share) => share.guaranteed).filter((count) => count > 0);
   const sum = (parts) => parts.reduce((total, part) => total + part, 0);
+  const added = (parts) => (parts.length > 1 ? `${parts.join(" + ")} = ${sum(parts)}` : `${sum(parts)}`);
+
+  // Of a shared GPU one cohort at a time holds parts: each guarantee is counted in whole GPUs.
+  function says(day, guaranteed, slots, perGpu) {
+    const total = sum(guaranteed);
+    const when = day === today ? "today" : `on ${writeDay(day)}`;
+    if (total > slots) return `${added(guaranteed)} slot${total === 1 ? " is" : "s are"} guaranteed ${when}, and the pool has ${slots}.`;
+    const gpus = guaranteed.map((count) => Math.ceil(count / perGpu));
+    return `${added(guaranteed)} slots are guaranteed ${when}. One cohort at a time uses the ${perGpu} slots of a GPU: ${added(gpus)} GPUs are needed, and the pool has ${Math.floor(slots / perGpu)}.`;
+  }
 
   function addUp(column) {
     const slots = Number(column.dataset.slots);
+    const perGpu = Number(column.dataset.parts);
     const shares = [...form.querySelectorAll(`[data-quota="${column.dataset.pool}"]`)]
       .map((cell) => ({ guaranteed: Number.parseInt(valueOf(cell, "guaranteed"), 10) || 0, from: valueOf(cell, "from_on"), to: valueOf(cell, "to_on") }));
     // A sum rises only on the day a share begins.
     const days = [today, ...shares.map((share) => share.from).filter((day) => day > today).sort()];
     const fullest = days.reduce((most, day) => (sum(partsOn(day, shares)) > sum(partsOn(most, shares)) ? day : most), today);
-    const over = days.find((day) => sum(partsOn(day, shares)) > slots);
+    const gpusOn = (day) => sum(partsOn(day, shares).map((count) => Math.ceil(count / perGpu)));
+    const over = days.find((day) => gpusOn(day) > Math.floor(slots / perGpu));
     column.querySelector("[data-sum]").textContent = sum(partsOn(today, shares));
     column.querySelector("[data-outlook]").textContent = fullest === today ? "" : `, ${sum(partsOn(fullest, shares))} on ${writeDay(fullest)}`;
-    const parts = over ? partsOn(over, shares) : [];
-    const total = sum(parts);
-    const added = parts.length > 1 ? `${parts.join(" + ")} = ${total}` : `${total}`;
-    const says = over ? `${added} slot${total === 1 ? " is" : "s are"} guaranteed ${over === today ? "today" : `on ${writeDay(over)}`}, and the pool has ${slots}.` : "";
+    const sentence = over ? says(over, partsOn(over, shares), slots, perGpu) : "";
     const told = column.querySelector("[data-overrun]");
     const isTold = column.querySelector("[data-refusal]") !== null;
-    if (!isTold && told.textContent !== says) told.textContent = says;
+    if (!isTold && told.textContent !== sentence) told.textContent = sentence;
     column.classList.toggle("is-refused", isTold || Boolean(over));
   }
 
