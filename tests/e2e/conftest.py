@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.own_engine import OwnEngine
 from tests.tools.postgres import free_port
+from tests.tools.waiting import RanOut
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 420
@@ -160,7 +161,7 @@ def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), dock
     demo.reader.start()
     if not ready.wait(READY_SECONDS) or process.poll() is not None:
         demo.stop()
-        raise AssertionError(f"The demo did not become ready:\n{demo.output}")
+        raise RanOut(f"The demo did not become ready:\n{demo.output}")
     demo.ready_seconds = time.monotonic() - began
     return demo
 

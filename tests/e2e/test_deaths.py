@@ -20,6 +20,7 @@ from tests.e2e.conftest import RunningDemo, start_demo
 from tests.e2e.own_engine import OwnEngine
 from tests.e2e.relay import Relay
 from tests.tools.postgres import free_port
+from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -72,15 +73,7 @@ def rows(system: RunningDemo, query: str) -> list[tuple[Any, ...]]:
 
 def wait_until(claim: Callable[[], bool], *, what: str, seconds: float = SETTLE_SECONDS) -> None:
     """Poll until ``claim`` holds; what raises meanwhile counts as not yet."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if claim():
-                return
-        except (httpx.HTTPError, OSError, AssertionError):
-            pass
-        assert time.monotonic() < until, f"it never became true that {what}"
-        time.sleep(0.5)
+    wait_for(claim, what=what, seconds=seconds, not_yet=(httpx.HTTPError, OSError, AssertionError), every=0.5)
 
 
 def hand_in(person: Practicum, *, mark: str, seconds: float) -> int:
