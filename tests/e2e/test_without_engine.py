@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import RunningDemo, children_of, start_demo
+from tests.e2e.conftest import RunningDemo, children_of, free_demo_port, start_demo
 from tests.e2e.test_walk import ALL_ZEROS, SCORE_MS, open_notebook, run_cell, state_of, upload, work
-from tests.tools.postgres import free_port
 from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
@@ -23,7 +22,7 @@ BANNER = re.compile("(no|without) isolation", re.I)
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """A demo that was told to use no engine."""
-    port = free_port() % 20000 + 20000
+    port = free_demo_port()
     running = start_demo(tmp_path_factory.mktemp("local"), port=port, options=("--engine", "none"))
     yield running
     running.stop()
