@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 
 from tests.bench.report import heading, spread, verdict
-from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, start_demo
+from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, free_demo_port, start_demo
 from tests.tools.postgres import free_port
 
 ROUNDS = 12
@@ -179,7 +179,7 @@ def main() -> bool:
     """Alternate launches and compare medians."""
     heading("Launch: POST to usable JupyterLab, Practicum against bare JupyterHub + DockerSpawner, alternating")
     with tempfile.TemporaryDirectory() as folder:
-        demo = start_demo(Path(folder) / "demo", port=free_port() % 20000 + 20000)
+        demo = start_demo(Path(folder) / "demo", port=free_demo_port())
         try:
             settings = demo.environment_of("worker")
             with bare_hub(

@@ -24,8 +24,7 @@ from typing import Any
 import httpx
 
 from tests.bench.report import heading, spread, verdict
-from tests.e2e.conftest import PASSWORD, RunningDemo, start_demo
-from tests.tools.postgres import free_port
+from tests.e2e.conftest import PASSWORD, RunningDemo, free_demo_port, start_demo
 
 SUBMISSIONS = 20
 EACH = 7
@@ -134,7 +133,7 @@ def main() -> bool:
     """Hand in twenty, print each step."""
     heading(f"Submit: POST to score, {SUBMISSIONS} small submissions, one at a time")
     with tempfile.TemporaryDirectory() as folder:
-        demo = start_demo(Path(folder) / "demo", port=free_port() % 20000 + 20000)
+        demo = start_demo(Path(folder) / "demo", port=free_demo_port())
         try:
             env = demo.environment_of("worker")
             clients = [sign_in(demo, username) for username in INTERNS]

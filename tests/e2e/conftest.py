@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +23,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.own_engine import OwnEngine
-from tests.tools.postgres import free_port
+from tests.tools.waiting import RanOut
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 420
@@ -32,6 +35,17 @@ BROWSER_ARGUMENTS = [
     "--disable-sync",
 ]
 PASSWORD = "practicum-demo"
+
+
+def free_demo_port() -> int:
+    """A port for a demo, below those the system gives away; two processes of one test run never find the same."""
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        port = 20_000 + 200 * random.randrange(30) + 6_000 * (process % 2)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for each in (port, port + 80, port + 81, port + 82):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", each))
+            return port
 
 
 @dataclass
@@ -160,21 +174,15 @@ def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), dock
     demo.reader.start()
     if not ready.wait(READY_SECONDS) or process.poll() is not None:
         demo.stop()
-        raise AssertionError(f"The demo did not become ready:\n{demo.output}")
+        raise RanOut(f"The demo did not become ready:\n{demo.output}")
     demo.ready_seconds = time.monotonic() - began
     return demo
 
 
 @pytest.fixture(scope="session")
-def free_site_port() -> int:
-    """A port whose three neighbours 80 above are free too, most likely."""
-    return free_port() % 20000 + 20000
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory, free_site_port: int) -> Iterator[RunningDemo]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """One demo for all walks; its end is checked too."""
-    running = start_demo(tmp_path_factory.mktemp("demo"), port=free_site_port)
+    running = start_demo(tmp_path_factory.mktemp("demo"), port=free_demo_port())
     yield running
     running.stop()
     print(running.output)

@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from tests.bench.launch import Practicum
-from tests.e2e.conftest import RunningDemo, start_demo
+from tests.e2e.conftest import RunningDemo, free_demo_port, start_demo
 from tests.e2e.own_engine import OwnEngine
 from tests.e2e.relay import Relay
-from tests.tools.postgres import free_port
+from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -48,7 +48,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> It
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, relay: Relay) -> Iterator[RunningDemo]:
     """A demo of this module's own, whose engine is behind the relay."""
-    port = free_port() % 20000 + 20000
+    port = free_demo_port()
     running = start_demo(tmp_path_factory.mktemp("deaths"), port=port, docker_host=relay.docker_host)
     yield running
     running.stop()
@@ -72,15 +72,7 @@ def rows(system: RunningDemo, query: str) -> list[tuple[Any, ...]]:
 
 def wait_until(claim: Callable[[], bool], *, what: str, seconds: float = SETTLE_SECONDS) -> None:
     """Poll until ``claim`` holds; what raises meanwhile counts as not yet."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            if claim():
-                return
-        except (httpx.HTTPError, OSError, AssertionError):
-            pass
-        assert time.monotonic() < until, f"it never became true that {what}"
-        time.sleep(0.5)
+    wait_for(claim, what=what, seconds=seconds, not_yet=(httpx.HTTPError, OSError, AssertionError), every=0.5)
 
 
 def hand_in(person: Practicum, *, mark: str, seconds: float) -> int:

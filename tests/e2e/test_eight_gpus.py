@@ -25,11 +25,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, start_demo
+from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, free_demo_port, start_demo
 from tests.e2e.eight_gpus_agent import GPUS
 from tests.e2e.own_engine import OwnEngine
 from tests.e2e.test_deaths import rows, wait_until
-from tests.tools.postgres import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -96,7 +95,7 @@ LIVE = (
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> Iterator[RunningDemo]:
     """A demo without CPU slots of its own, so that only the GPUs are there."""
-    port, folder = free_port() % 20000 + 20000, tmp_path_factory.mktemp("eight")
+    port, folder = free_demo_port(), tmp_path_factory.mktemp("eight")
     running = start_demo(folder, port=port, options=("--cpu-slots", "0"), docker_host=own_engine.host)
     yield running
     running.stop()

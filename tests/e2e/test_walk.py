@@ -11,7 +11,6 @@ import io
 import re
 import sqlite3
 import subprocess
-import time
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +20,7 @@ from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.e2e.conftest import RunningDemo
+from tests.tools.waiting import RanOut, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -30,14 +30,6 @@ SCORE_MS = 120_000
 Person = Callable[[str], Page]
 INES = "(SELECT id FROM accounts_user WHERE username = 'ines')"
 REPORT = "from pathlib import Path; Path('submission/report.md').write_text('# Round {round}'); print('written')"
-
-
-def wait_until(claim: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Poll a claim about the outside world until it holds."""
-    until = time.monotonic() + seconds
-    while not claim():
-        assert time.monotonic() < until, "it never became true"
-        time.sleep(0.3)
 
 
 def rows(demo: RunningDemo, query: str) -> list[tuple[Any, ...]]:
@@ -71,7 +63,7 @@ def choose(page: Page, menu: str, item: str) -> None:
             wanted.click(timeout=2000)
             return
         page.keyboard.press("Escape")
-    raise AssertionError(f"{menu} > {item} did not open")
+    raise RanOut(f"{menu} > {item} did not open")
 
 
 def run_all(page: Page) -> None:
@@ -82,7 +74,7 @@ def run_all(page: Page) -> None:
         with contextlib.suppress(PlaywrightTimeout):
             begun.first.wait_for(timeout=10_000)
             return
-    raise AssertionError("no cell began to run")
+    raise RanOut("no cell began to run")
 
 
 def open_terminal(page: Page) -> None:
@@ -94,7 +86,7 @@ def open_terminal(page: Page) -> None:
             page.locator(".jp-Terminal:visible").click(timeout=8000)
             page.wait_for_timeout(2500)  # the shell's prompt is painted on a canvas: there is no text to wait for
             return
-    raise AssertionError("no terminal came to the front")
+    raise RanOut("no terminal came to the front")
 
 
 def run_cell(page: Page, code: str, *, until: str) -> None:
@@ -110,7 +102,7 @@ def run_cell(page: Page, code: str, *, until: str) -> None:
         with contextlib.suppress(AssertionError):
             expect(active.locator(".jp-OutputArea")).to_contain_text(until, timeout=patience_ms)
             return
-    raise AssertionError(f"{code!r} never showed {until!r}")
+    raise RanOut(f"{code!r} never showed {until!r}")
 
 
 def state_of(demo: RunningDemo, username: str) -> tuple[Any, ...]:
@@ -161,9 +153,9 @@ def test_a_terminal_hands_in_and_says_how_it_stands(demo: RunningDemo, person: P
         open_terminal(page)
         page.keyboard.type("cd ~/digits; practicum submit > said.txt 2>&1; practicum status >> said.txt 2>&1\n")
         with contextlib.suppress(AssertionError):
-            wait_until(lambda: rows(demo, HANDED_IN) == [("terminal",)], seconds=25)
+            wait_for(lambda: rows(demo, HANDED_IN) == [("terminal",)], seconds=25)
             break
-    wait_until(lambda: rows(demo, HANDED_IN) == [("terminal",)], seconds=25)
+    wait_for(lambda: rows(demo, HANDED_IN) == [("terminal",)], seconds=25)
 
 
 HANDED_IN = (
@@ -178,7 +170,7 @@ def test_a_cell_hands_in(demo: RunningDemo, person: Person) -> None:
     run_cell(page, "print(open('said.txt').read())", until="Digits that moved")
     run_cell(page, REPORT.format(round=2), until="written")
     run_cell(page, "%practicum submit", until="2")
-    wait_until(lambda: rows(demo, HANDED_IN) == [("terminal",), ("cell",)], seconds=60)
+    wait_for(lambda: rows(demo, HANDED_IN) == [("terminal",), ("cell",)], seconds=60)
 
 
 def test_a_button_in_jupyterlab_hands_in(demo: RunningDemo, person: Person) -> None:
@@ -186,7 +178,7 @@ def test_a_button_in_jupyterlab_hands_in(demo: RunningDemo, person: Person) -> N
     open_notebook(page, demo)
     run_cell(page, REPORT.format(round=3), until="written")
     page.locator(".jp-NotebookPanel-toolbar:visible").get_by_role("button", name=re.compile("submit", re.I)).click()
-    wait_until(lambda: rows(demo, HANDED_IN) == [("terminal",), ("cell",), ("button",)], seconds=60)
+    wait_for(lambda: rows(demo, HANDED_IN) == [("terminal",), ("cell",), ("button",)], seconds=60)
 
 
 def test_the_submission_page_follows_the_run_to_its_score_beside_the_baseline(
@@ -301,7 +293,7 @@ def test_the_admin_sees_who_holds_what_and_ends_a_session(demo: RunningDemo, per
     dialog = page.locator("dialog[open]")
     if dialog.count():
         dialog.locator("button[type=submit], button.btn-primary, button.btn-danger").last.click()
-    wait_until(lambda: state_of(demo, "kofi")[2] == "released", seconds=60)
+    wait_for(lambda: state_of(demo, "kofi")[2] == "released", seconds=60)
     assert demo.containers(of="kofi") == []
     intern = person("kofi")
     intern.goto(f"{demo.site}/notebook/")
@@ -318,21 +310,21 @@ def test_what_an_intern_saved_is_there_again_and_they_stop_it_themselves(demo: R
     dialog = page.locator("dialog[open]")
     if dialog.count():
         dialog.locator("button[type=submit], button.btn-primary, button.btn-danger").last.click()
-    wait_until(lambda: state_of(demo, "kofi")[::2] == ("stopped", "released"), seconds=60)
+    wait_for(lambda: state_of(demo, "kofi")[::2] == ("stopped", "released"), seconds=60)
     assert demo.containers(of="kofi") == []
 
 
 def test_an_idle_notebook_is_warned_then_stopped(demo: RunningDemo, person: Person) -> None:
     session = f"SELECT s.id FROM workspaces_session s WHERE s.state = 'running' AND s.user_id = {INES}"
-    wait_until(lambda: len(rows(demo, session)) == 1, seconds=90)
+    wait_for(lambda: len(rows(demo, session)) == 1, seconds=90)
     turn_back(demo, "active_at", minutes=180)
     warned = session.replace("s.id", "s.stop_at IS NOT NULL")
-    wait_until(lambda: rows(demo, warned) == [(1,)], seconds=60)
+    wait_for(lambda: rows(demo, warned) == [(1,)], seconds=60)
     page = person("ines")
     page.goto(f"{demo.site}/notebook/")
     expect(page.locator("main")).to_contain_text(re.compile("idle|nothing r[au]n", re.I))
     turn_back(demo, "stop_at", minutes=30)
-    wait_until(lambda: state_of(demo, "ines")[::2] == ("stopped", "released"), seconds=60)
+    wait_for(lambda: state_of(demo, "ines")[::2] == ("stopped", "released"), seconds=60)
     assert re.search("idle|nothing r[au]n", state_of(demo, "ines")[1], re.I)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import RunningDemo, children_of, start_demo
-from tests.e2e.test_walk import ALL_ZEROS, SCORE_MS, open_notebook, run_cell, state_of, upload, wait_until, work
-from tests.tools.postgres import free_port
+from tests.e2e.conftest import RunningDemo, children_of, free_demo_port, start_demo
+from tests.e2e.test_walk import ALL_ZEROS, SCORE_MS, open_notebook, run_cell, state_of, upload, work
+from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +22,7 @@ BANNER = re.compile("(no|without) isolation", re.I)
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
     """A demo that was told to use no engine."""
-    port = free_port() % 20000 + 20000
+    port = free_demo_port()
     running = start_demo(tmp_path_factory.mktemp("local"), port=port, options=("--engine", "none"))
     yield running
     running.stop()
@@ -62,14 +62,14 @@ def test_the_notebook_is_stopped_and_its_slot_is_free_again(demo: RunningDemo, p
     page.goto(f"{demo.site}/notebook/")
     page.get_by_role("button", name=re.compile("Stop")).first.click()
     page.locator("dialog[open]").locator("button[type=submit], button.btn-primary, button.btn-danger").last.click()
-    wait_until(lambda: state_of(demo, "kofi")[::2] == ("stopped", "released"), seconds=60)
+    wait_for(lambda: state_of(demo, "kofi")[::2] == ("stopped", "released"), seconds=60)
 
 
 def test_ctrl_c_leaves_no_process_behind(demo: RunningDemo) -> None:
     programs = children_of(demo.process.pid)
     notebooks = [child for program in programs for child in children_of(program)]
     demo.stop()
-    wait_until(lambda: not any(is_alive(pid) for pid in [*programs, *notebooks]), seconds=20)
+    wait_for(lambda: not any(is_alive(pid) for pid in [*programs, *notebooks]), seconds=20)
 
 
 def is_alive(pid: int) -> bool:

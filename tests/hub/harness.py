@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,20 +20,11 @@ from typing import Any
 import httpx
 
 from tests.hub.fake_site import CLIENT_SECRET, HUB_TOKEN
+from tests.tools.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 API_TOKEN = "site-to-hub-" + "x" * 32
 PROXY_TOKEN = "proxy-" + "x" * 32
-
-
-def wait_for(condition: Callable[[], Any], *, seconds: float, what: str | Callable[[], object]) -> Any:
-    """The first truthy value of ``condition``; ``what`` tells what is missing, as it is at the end."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}")
 
 
 def free_ports(count: int) -> tuple[int, ...]:

@@ -13,7 +13,8 @@ from docker.errors import DockerException, NotFound
 
 from tests.hub.conftest import IMPATIENT, Lease
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub, running, wait_for
+from tests.hub.harness import Hub, running
+from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

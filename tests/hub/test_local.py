@@ -14,7 +14,8 @@ import pytest
 
 from tests.hub.conftest import Lease
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub, wait_for
+from tests.hub.harness import Hub
+from tests.tools.waiting import wait_for
 
 SESSION = "session-of-ines"
 

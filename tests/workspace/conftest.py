@@ -11,10 +11,9 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.tools.waiting import wait_for
 from tests.workspace.fake_site import FakeSite
 
 INSTALLER = Path(__file__).parents[2] / "hub" / "practicum_hub" / "workspace" / "install.py"
 START_SECONDS = 60
-PATIENCE_SECONDS = 30
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -36,16 +35,6 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 CELLS = ("%practicum submit", "%practicum status", "x = sum(i * i for i in range(120_000_000))")
-
-
-def eventually(find: Callable[[], Any], *, seconds: float = PATIENCE_SECONDS) -> Any:
-    """The first true value of ``find``."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := find():
-            return found
-        time.sleep(0.1)
-    return pytest.fail("It did not happen in time.")
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,11 @@ class Lab:
         page.goto(f"{self.url}/lab/tree/digits/start.ipynb?token={self.token}")
         page.wait_for_selector(".jp-NotebookPanel-toolbar [data-jp-item-name=practicum-submit]", timeout=60_000)
         page.wait_for_selector(".pr-panel .pr-title:has-text('Read handwritten digits')")
-        eventually(lambda: [kernel["execution_state"] for kernel in self.ask("/api/kernels")] == ["idle"])
+        wait_for(self.has_idle_kernel, what="a kernel that is idle")
+
+    def has_idle_kernel(self) -> bool:
+        """The notebook's kernel is there and waits."""
+        return [kernel["execution_state"] for kernel in self.ask("/api/kernels")] == ["idle"]
 
     def ask(self, path: str) -> list[dict[str, Any]]:
         """A list that Jupyter Server's own API answers with; empty while a kernel starts, when it answers 500."""
@@ -178,15 +171,14 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _wait_until_ready(lab: Lab, *, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if lab.request("/api", token=lab.token) == 200:
-                return
-        except (urllib.error.URLError, ConnectionError):
-            pass
-        time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start:\n{lab.log.read_text()[-3000:]}")
+    def is_ready() -> bool:
+        assert process.poll() is None, f"JupyterLab ended:\n{lab.log.read_text()[-3000:]}"
+        return lab.request("/api", token=lab.token) == 200
+
+    # A refused connection is an OSError, and so is URLError.
+    wait_for(
+        is_ready, seconds=START_SECONDS, what=lambda: f"JupyterLab:\n{lab.log.read_text()[-3000:]}", not_yet=(OSError,)
+    )
 
 
 @pytest.fixture(scope="session")

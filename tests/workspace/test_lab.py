@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page, expect
 
-from tests.workspace.conftest import Lab, eventually
+from tests.tools.waiting import RanOut, wait_for
+from tests.workspace.conftest import Lab
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +30,7 @@ def run_cell(page: Page, index: int) -> None:
         with contextlib.suppress(AssertionError):
             expect(prompt).not_to_have_text(before, timeout=4000)
             return
-    raise AssertionError(f"cell {index} does not run")
+    raise RanOut(f"cell {index} does not run")
 
 
 def find_commands(page: Page, words: str) -> Locator:
@@ -43,7 +44,7 @@ def find_commands(page: Page, words: str) -> Locator:
             search.fill(words, timeout=3000)
             expect(labels).not_to_have_count(0, timeout=4000)
             return labels
-    raise AssertionError(f"the palette finds nothing for {words}")
+    raise RanOut(f"the palette finds nothing for {words}")
 
 
 def test_the_button_hands_in_what_is_on_the_screen_and_the_panel_follows_it(lab: Lab, page: Page) -> None:
@@ -129,7 +130,7 @@ def test_the_command_of_the_environment_hands_in(lab: Lab) -> None:
 
 def test_the_site_hears_of_executions_and_processor_time_but_not_of_an_open_page(lab: Lab, page: Page) -> None:
     lab.open(page)
-    idle = eventually(lambda: next((a for a in lab.site.activity if a["kernels"] == 1), None))
+    idle = wait_for(lambda: next((a for a in lab.site.activity if a["kernels"] == 1), None))
     assert idle["busy_kernels"] == 0
 
     at_rest = idle["last_execution_at"]
@@ -139,28 +140,28 @@ def test_the_site_hears_of_executions_and_processor_time_but_not_of_an_open_page
 
     for _ in range(4):
         run_cell(page, 2)
-        with contextlib.suppress(pytest.fail.Exception):
-            eventually(is_heard, seconds=8.0)
+        with contextlib.suppress(RanOut):
+            wait_for(is_heard, seconds=8.0)
             break  # what is asked before the page is connected to its kernel is dropped
     assert is_heard()
-    eventually(lambda: sum(a["cpu_seconds"] for a in lab.site.activity) > 0.3)
-    eventually(lambda: lab.site.activity[-1]["busy_kernels"] == 0)
+    wait_for(lambda: sum(a["cpu_seconds"] for a in lab.site.activity) > 0.3)
+    wait_for(lambda: lab.site.activity[-1]["busy_kernels"] == 0)
     settled = lab.site.activity[-1]["last_execution_at"]
     page.keyboard.press("Escape")
     count = len(lab.site.activity)
-    eventually(lambda: len(lab.site.activity) > count + 4)
+    wait_for(lambda: len(lab.site.activity) > count + 4)
     assert lab.site.activity[-1]["last_execution_at"] == settled
 
 
 def test_terminals_are_counted(lab: Lab) -> None:
     assert lab.request("/api/terminals", method="POST", token=lab.token) == 200
 
-    eventually(lambda: lab.site.activity and lab.site.activity[-1]["terminals"] == 1)
+    wait_for(lambda: lab.site.activity and lab.site.activity[-1]["terminals"] == 1)
 
 
 def test_a_warning_of_the_site_is_shown(lab: Lab, page: Page) -> None:
     lab.site.warning = "Nothing has run for 20 minutes."
-    eventually(lambda: lab.site.activity)
+    wait_for(lambda: lab.site.activity)
     lab.open(page)
 
     expect(page.locator(".pr-panel [role=alert]")).to_contain_text("Nothing has run for 20 minutes. It stops at")
@@ -187,7 +188,7 @@ def test_the_panel_tells_of_the_place_in_line_and_moves_with_everything_saved(la
 
     expect(page.locator(".Toastify__toast", has_text=TURN["headline"])).to_be_visible()
     saved = lab.project / "start.ipynb"
-    eventually(lambda: "typed before the turn" in saved.read_text())
+    wait_for(lambda: "typed before the turn" in saved.read_text())
     page.locator(".jp-Notebook .jp-CodeCell").nth(2).locator(".cm-content").click()
     page.keyboard.type("# typed after it\n")
     panel.get_by_role("button", name="Move to the GPU").click()
@@ -205,7 +206,7 @@ def test_a_turn_taken_on_the_site_has_open_files_saved(lab: Lab, page: Page) -> 
     lab.site.gpu = TURN | {"state": "moving", "headline": "You are moving to GPU 0"}
 
     saved = lab.project / "start.ipynb"
-    eventually(lambda: "typed while it was taken" in saved.read_text())
+    wait_for(lambda: "typed while it was taken" in saved.read_text())
 
 
 def test_a_gpu_that_went_to_somebody_else_is_said_and_nothing_moves(lab: Lab, page: Page) -> None:

@@ -19,6 +19,7 @@ import pytest
 from practicum.gpus.models import AgentToken, LeaseSample, LeaseUse, Server, Slot
 from practicum.gpus.tokens import make_token, revoke_token
 from practicum.lib.clock import utc_now
+from tests.tools.waiting import wait_for
 from tests.unit.gpus.agent_process import CONTAINER, UUID
 from tests.unit.gpus.conftest import lease_on
 
@@ -119,16 +120,6 @@ def start(line: Line) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
         process.communicate()
 
 
-def wait_for(claim: Callable[[], bool], *, what: str) -> None:
-    """Wait until something is so; what the agent does takes its own time."""
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        if claim():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{what} did not come about in {SECONDS:.0f} s")
-
-
 def last_sample() -> int:
     return Server.objects.get().last_sample
 
@@ -138,13 +129,13 @@ def test_an_agent_reports_is_cut_off_catches_up_and_is_refused_when_its_token_is
 ) -> None:
     server = Server.objects.create(name="gpu-1")
     process = start(make_token(server, actor=admin, now=utc_now()))
-    wait_for(Slot.objects.exists, what="the first report")
+    wait_for(Slot.objects.exists, what="the first report", seconds=SECONDS)
     slot = Slot.objects.get()
     assert (slot.uuid, slot.utilization_percent) == (UUID, 42)
     granted_at = utc_now()
     lease = lease_on(slot, intern, now=granted_at)
     type(lease).objects.update(container=CONTAINER)
-    wait_for(LeaseSample.objects.exists, what="use by the lease's container")
+    wait_for(LeaseSample.objects.exists, what="use by the lease's container", seconds=SECONDS)
     row = LeaseSample.objects.first()
     assert row is not None
     assert (row.gpu_percent, row.memory_bytes, row.processes) == (42, 3 << 30, 1)
@@ -155,7 +146,7 @@ def test_an_agent_reports_is_cut_off_catches_up_and_is_refused_when_its_token_is
     time.sleep(2.0)
     assert last_sample() == before
     line.mend()
-    wait_for(lambda: last_sample() > before + 8, what="what was kept while it was cut off")
+    wait_for(lambda: last_sample() > before + 8, what="what was kept while it was cut off", seconds=SECONDS)
     away = time.monotonic() - cut_at
     seen = LeaseUse.objects.get(lease=lease) if LeaseUse.objects.count() == 1 else None
     if seen is not None:  # unless the ten minutes turned meanwhile
