@@ -1,7 +1,7 @@
 """Questions about runs and scores. Gates are below: ``submission_for`` and ``internship_for`` come first.
 
     latest_run(submission) -> Run | None                   with its score, if it has one
-    executed_run(submission) -> Run | None                 the newest with a notebook run from clean
+    again_of(submission, user=...) -> Again | None         the notebook run from clean, as this person may know it
     timeline(submission) -> list[Moment]                   received and every event of every run, the oldest first
     place_of(run) -> int | None                            from 1; None when it does not wait
     results_of(submission) -> list[Run]                    its scored runs, the newest first
@@ -25,6 +25,7 @@ from datetime import datetime
 
 from django.db.models import Prefetch, Q, QuerySet
 
+from practicum.accounts.models import User
 from practicum.evaluation.findings import Finding, findings_of
 from practicum.evaluation.minutes import Minutes, minutes_of
 from practicum.evaluation.models import Run, RunState
@@ -59,6 +60,25 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Again:
+    """A notebook that was run from clean on the hidden inputs, as its viewer may know it.
+
+    It can print those inputs, so its intern is told how many cells gave the same again and which did not, and nothing
+    that came out: for them ``run`` is None and no sentence quotes an output.
+    """
+
+    compared: int
+    differing: int
+    sentences: dict[int, str]
+    run: Run | None
+
+    @property
+    def untold(self) -> int:
+        """Cells that differ and have no sentence."""
+        return self.differing - len(self.sentences)
+
+
+@dataclass(frozen=True)
 class Report:
     """A submission as its intern's notebook is told of it. A score that was no new best has words in ``reason``.
 
@@ -81,9 +101,22 @@ def latest_run(submission: Submission) -> Run | None:
     return submission.runs.select_related("score", "lease").order_by("-attempt").first()
 
 
-def executed_run(submission: Submission) -> Run | None:
-    """The newest run that left a notebook behind, run from clean; None where there is none."""
-    return submission.runs.exclude(executed="").order_by("-attempt").first()
+def again_of(submission: Submission, *, user: User) -> Again | None:
+    """The newest notebook that a run left behind; None where there is none. The one gate to what came out of it."""
+    run = submission.runs.exclude(executed="").order_by("-attempt").first()
+    if run is None:
+        return None
+    found = run.reproduction or {"compared": 0, "differing": 0, "differences": []}
+    may_read = user.is_mentor or user.is_admin
+    return Again(
+        compared=found["compared"],
+        differing=found["differing"],
+        sentences={
+            row["cell"]: row["sentence"] if may_read else f"cell {row['cell']}: came out otherwise when run again"
+            for row in found["differences"]
+        },
+        run=run if may_read else None,
+    )
 
 
 def place_of(run: Run) -> int | None:

@@ -16,7 +16,7 @@ from practicum.evaluation.findings import finding_of
 from practicum.evaluation.judges import newer_judge
 from practicum.evaluation.minutes import minutes_of
 from practicum.evaluation.models import Fault, Run
-from practicum.evaluation.selectors import comparison, executed_run, latest_run, place_of, results_of, timeline
+from practicum.evaluation.selectors import again_of, comparison, latest_run, place_of, results_of, timeline
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.internships.models import Internship
 from practicum.lib.clock import utc_now
@@ -69,7 +69,7 @@ def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
         "advice": ADVICE.get(Fault(run.fault), "") if run else "",
         "feedback": feedback_on(submission),
         "final": None if standing is None else _final(submission, standing=standing, viewer=user, now=now),
-        "again": executed_run(submission),
+        "again": again_of(submission, user=user),
         "may_rerun": not user.is_intern and not is_open,
         "newer_judge": judge,
         "newer_judge_number": str(judge.number) if judge else "",

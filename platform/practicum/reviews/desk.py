@@ -10,8 +10,7 @@ from django.utils.safestring import mark_safe
 
 from practicum.accounts.models import User
 from practicum.errors import Conflict
-from practicum.evaluation.models import Run
-from practicum.evaluation.selectors import executed_run
+from practicum.evaluation.selectors import again_of
 from practicum.reviews import rules, selectors
 from practicum.reviews.cells import list_cells
 from practicum.reviews.models import Review, ReviewState
@@ -32,7 +31,7 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
     rendered, report = render_notebook(submission, now=now), render_report(submission, now=now)
     rounds, threads = selectors.rounds(internship), selectors.threads(submission)
     comparisons = compare([submission, *rounds], exact=not user.is_intern)
-    again = executed_run(submission)
+    again = again_of(submission, user=user)
     is_mentor = internship.mentor_id == user.pk and user.is_mentor
     may_decide = is_mentor and standing.internship_active and standing.is_latest and not standing.is_decided
     return {
@@ -45,7 +44,7 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "rendered": rendered,
         "report": mark_safe(report.html) if report.is_ok else "",  # noqa: S308  cleaned by the converter
         "report_problem": report.message if report.status not in ("ok", "none") else "",
-        "listing": list_cells(rendered.cells, threads=threads, differing=differing(again)),
+        "listing": list_cells(rendered.cells, threads=threads, differing=again.sentences if again else {}),
         "again": again,
         "likenesses": likenesses_of(submission, user=user),
         "open_threads": sum(not thread.is_resolved for thread in threads),
@@ -58,12 +57,6 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "may_reply": is_mentor or internship.intern_id == user.pk,
         "may_undo": is_mentor and may_undo(review, user=user, standing=standing, now=now),
     }
-
-
-def differing(run: Run | None) -> dict[int, str]:
-    """By number of cell, what came out otherwise when the notebook was run from clean."""
-    found = run.reproduction if run is not None else None
-    return {row["cell"]: row["sentence"] for row in found["differences"]} if found else {}
 
 
 def may_undo(review: Review | None, *, user: User, standing: rules.Standing, now: datetime) -> bool:

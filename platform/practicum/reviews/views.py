@@ -10,8 +10,9 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from practicum.accounts.access import PersonRequest, mentors_only, signed_in
+from practicum.accounts.models import User
 from practicum.errors import NotFound, Refused
-from practicum.evaluation.selectors import executed_run
+from practicum.evaluation.selectors import again_of
 from practicum.lib.clock import utc_now
 from practicum.reviews import desk as desk_page
 from practicum.reviews import selectors, services
@@ -53,7 +54,7 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     As it was handed in; with ``?again`` as it ended when the platform ran it from clean.
     """
     submission = submission_for(request.user, submission_id=submission_id)
-    rendered = _rendered(submission, again="again" in request.GET)
+    rendered = _rendered(request.user, submission=submission, again="again" in request.GET)
     theme = request.GET.get("theme", "")
     if rendered.is_ok:
         chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING
@@ -67,13 +68,14 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     return response
 
 
-def _rendered(submission: Submission, *, again: bool) -> Rendered:
+def _rendered(user: User, *, submission: Submission, again: bool) -> Rendered:
+    """As handed in, or as it ended on the hidden inputs: that one is for mentors and admins."""
     if not again:
         return render_notebook(submission, now=utc_now())
-    run = executed_run(submission)
-    if run is None:
+    found = again_of(submission, user=user)
+    if found is None or found.run is None:
         raise NotFound("No notebook of this submission was run again.")
-    return render_executed(run, now=utc_now())
+    return render_executed(found.run, now=utc_now())
 
 
 @signed_in
