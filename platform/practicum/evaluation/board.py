@@ -19,10 +19,11 @@ from django.utils.timezone import localtime
 
 from practicum.accounts.models import User
 from practicum.catalog.models import Project, ProjectVersion
-from practicum.catalog.selectors import anchors_of, latest_version
+from practicum.catalog.selectors import latest_version
 from practicum.errors import NotFound
 from practicum.evaluation.closing import Terms, neutral_names, terms_on
 from practicum.evaluation.minutes import minutes_of
+from practicum.evaluation.progress import progress_chart
 from practicum.evaluation.standings import Point, Standing, baselines_of, final_baselines_of, is_better, standings_of
 from practicum.internships.models import Cohort, Internship
 from practicum.internships.selectors import internships_visible_to
@@ -309,32 +310,17 @@ def _chart(board: _Field, *, cohort: Cohort) -> dict[str, Any] | None:
         return None
     version = board.version
     baseline = baselines_of([version])[version.pk]
-    lines = [
-        {"label": anchor.name, "value": anchor.value, "is_baseline": False}
-        for anchor in anchors_of(version)
-        if not anchor.is_baseline
+    shown = [
+        {
+            "number": f"{point.number} of {board.names[peer.pk]}",
+            "line": places[peer.pk],
+            "name": board.names[peer.pk],
+            "is_own": peer.pk == board.own_id,
+            "at": point.at.isoformat(),
+            "label": localtime(point.at).strftime("%-d %b, %H:%M"),
+            "value": point.told,
+            "url": _url(board, peer=peer, point=point),
+        }
+        for peer, point in sorted(points, key=lambda pair: (pair[1].at, pair[1].submission_id))
     ]
-    if baseline is not None:
-        lines.append({"label": "baseline", "value": baseline, "is_baseline": True})
-    return {
-        "kind": "progress",
-        "metric": version.metric["name"],
-        "goal": version.metric["goal"],
-        "digits": version.metric["digits"],
-        "from": cohort.starts_on.isoformat(),
-        "to": cohort.ends_on.isoformat(),
-        "points": [
-            {
-                "number": f"{point.number} of {board.names[peer.pk]}",
-                "line": places[peer.pk],
-                "name": board.names[peer.pk],
-                "is_own": peer.pk == board.own_id,
-                "at": point.at.isoformat(),
-                "label": localtime(point.at).strftime("%-d %b, %H:%M"),
-                "value": point.told,
-                "url": _url(board, peer=peer, point=point),
-            }
-            for peer, point in sorted(points, key=lambda pair: (pair[1].at, pair[1].submission_id))
-        ],
-        "lines": lines,
-    }
+    return progress_chart(version, baseline=baseline, cohort=cohort, points=shown)

@@ -11,8 +11,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.timezone import localtime
 
-from practicum.catalog.selectors import anchors_of
 from practicum.evaluation.models import Run
+from practicum.evaluation.progress import progress_chart
 from practicum.evaluation.standings import Point, Standing
 from practicum.gpus.selectors import Usage
 from practicum.internships.models import Cohort
@@ -23,24 +23,8 @@ SPARK_WIDTH, SPARK_HEIGHT = 100.0, 28.0
 
 def progress(standing: Standing, *, cohort: Cohort) -> dict[str, Any]:
     """Scores over the cohort's weeks, with the baseline as it was measured here and the project's anchors as lines."""
-    version, baseline = standing.version, standing.baseline
-    lines = [
-        {"label": anchor.name, "value": anchor.value, "is_baseline": False}
-        for anchor in anchors_of(version)
-        if not anchor.is_baseline
-    ]
-    if baseline is not None:
-        lines.append({"label": "baseline", "value": baseline, "is_baseline": True})
-    return {
-        "kind": "progress",
-        "metric": version.metric["name"],
-        "goal": version.metric["goal"],
-        "digits": version.metric["digits"],
-        "from": cohort.starts_on.isoformat(),
-        "to": cohort.ends_on.isoformat(),
-        "points": [_point(point) for point in standing.told_points],
-        "lines": lines,
-    }
+    points = [_point(point) for point in standing.told_points]
+    return progress_chart(standing.version, baseline=standing.baseline, cohort=cohort, points=points)
 
 
 def _point(point: Point) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.utils.timezone import localdate
 from django.views.decorators.http import require_safe
@@ -139,7 +139,7 @@ def people(request: PersonRequest) -> HttpResponse:
     if chosen is not None:
         page = Paginator(selectors.internships_of_cohort(chosen.cohort), ROWS_A_PAGE).get_page(request.GET.get("page"))
         rows = selectors.progress_of(page.object_list, today=localdate(), viewer=request.user)
-        facts |= {"page": page, "rows": rows}
+        facts |= {"page": page, "rows": rows, "chosen_query": QueryDict(f"cohort={chosen.cohort.slug}")}
     return render(request, "portal/people.html", facts)
 
 
