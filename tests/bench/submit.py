@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import re
-import sqlite3
 import statistics
 import subprocess
 import tempfile
@@ -19,12 +18,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from tests.bench.report import heading, spread, verdict
-from tests.e2e.conftest import PASSWORD, RunningDemo, free_demo_port, start_demo
+from tests.e2e.conftest import PASSWORD, RunningDemo, free_demo_port, rows, start_demo
 
 SUBMISSIONS = 20
 EACH = 7
@@ -66,12 +64,6 @@ def token_of(client: httpx.Client, page: str) -> str:
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(page).text)
     assert found, f"{page} holds no form"
     return found[1]
-
-
-def rows(demo: RunningDemo, query: str) -> list[tuple[Any, ...]]:
-    """What the database says."""
-    with sqlite3.connect(f"file:{demo.data_dir}/practicum.sqlite3?mode=ro", uri=True, timeout=20) as connection:
-        return connection.execute(query).fetchall()
 
 
 def hand_in(demo: RunningDemo, client: httpx.Client, *, number: int) -> tuple[float, dict[str, float]]:

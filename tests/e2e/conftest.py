@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -177,6 +178,12 @@ def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), dock
         raise RanOut(f"The demo did not become ready:\n{demo.output}")
     demo.ready_seconds = time.monotonic() - began
     return demo
+
+
+def rows(demo: RunningDemo, query: str) -> list[tuple[Any, ...]]:
+    """What the database says, read beside the running system."""
+    with sqlite3.connect(f"file:{demo.data_dir}/practicum.sqlite3?mode=ro", uri=True, timeout=20) as connection:
+        return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="session")

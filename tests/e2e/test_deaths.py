@@ -5,18 +5,16 @@ from __future__ import annotations
 import io
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.bench.launch import Practicum
-from tests.e2e.conftest import RunningDemo, free_demo_port, start_demo
+from tests.e2e.conftest import RunningDemo, free_demo_port, rows, start_demo
 from tests.e2e.own_engine import OwnEngine
 from tests.e2e.relay import Relay
 from tests.tools.waiting import wait_for
@@ -62,12 +60,6 @@ def kofi(system: RunningDemo) -> Iterator[Practicum]:
     person.launch()
     yield person
     person.client.close()
-
-
-def rows(system: RunningDemo, query: str) -> list[tuple[Any, ...]]:
-    """What the database says, read beside the running system."""
-    with sqlite3.connect(f"file:{system.data_dir}/practicum.sqlite3?mode=ro", uri=True, timeout=20) as connection:
-        return connection.execute(query).fetchall()
 
 
 def wait_until(claim: Callable[[], bool], *, what: str, seconds: float = SETTLE_SECONDS) -> None:

@@ -25,10 +25,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, free_demo_port, start_demo
+from tests.e2e.conftest import PASSWORD, ROOT, RunningDemo, free_demo_port, rows, start_demo
 from tests.e2e.eight_gpus_agent import GPUS
 from tests.e2e.own_engine import OwnEngine
-from tests.e2e.test_deaths import rows, wait_until
+from tests.e2e.test_deaths import wait_until
 
 pytestmark = pytest.mark.e2e
 

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.e2e.conftest import RunningDemo
+from tests.e2e.conftest import RunningDemo, rows
 from tests.tools.waiting import RanOut, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -30,12 +30,6 @@ SCORE_MS = 120_000
 Person = Callable[[str], Page]
 INES = "(SELECT id FROM accounts_user WHERE username = 'ines')"
 REPORT = "from pathlib import Path; Path('submission/report.md').write_text('# Round {round}'); print('written')"
-
-
-def rows(demo: RunningDemo, query: str) -> list[tuple[Any, ...]]:
-    """What the database says, read beside the running system."""
-    with sqlite3.connect(f"file:{demo.data_dir}/practicum.sqlite3?mode=ro", uri=True, timeout=20) as connection:
-        return connection.execute(query).fetchall()
 
 
 def open_notebook(page: Page, demo: RunningDemo) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.tools.postgres import free_port
 from tests.tools.waiting import wait_for
 from tests.workspace.fake_site import FakeSite
 
@@ -96,7 +96,7 @@ def python() -> Path:
 @pytest.fixture(scope="session")
 def running_lab(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab, started as the hub starts it: tools found through the environment's own folders."""
-    top, token, port = tmp_path_factory.mktemp("workspace"), "lab-token", _free_port()
+    top, token, port = tmp_path_factory.mktemp("workspace"), "lab-token", free_port()
     home, log = top / "home", top / "lab.log"
     project = home / "digits"
     project.mkdir(parents=True)
@@ -152,12 +152,6 @@ def _write_project(folder: Path) -> None:
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (folder / "start.ipynb").write_text(json.dumps(notebook))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
