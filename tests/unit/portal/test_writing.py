@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.template.loader import render_to_string
 
 from practicum.portal.templatetags import practicum as tags
 
@@ -89,3 +90,19 @@ def test_a_day_has_no_year() -> None:
 )
 def test_states_have_a_tone(state: str, tone: str) -> None:
     assert tags.tone(state) == tone
+
+
+@pytest.mark.parametrize(
+    ("difference", "written", "direction"),
+    [(-0.00004, "±0.000", ""), (-0.004, "−0.004", "down"), (0.004, "+0.004", "up")],
+)
+def test_a_difference_that_rounds_to_nothing_points_nowhere_and_has_no_colour(
+    difference: float, written: str, direction: str
+) -> None:
+    facts = {"value": 0.9, "digits": 3, "difference": difference, "is_better": difference > 0}
+
+    html = render_to_string("components/score.html", facts)
+
+    assert written in html
+    assert ("bi-arrow" in html, f"bi-arrow-{direction}-short" in html) == (bool(direction),) * 2
+    assert ("is-better" in html or "is-worse" in html) == bool(direction)
