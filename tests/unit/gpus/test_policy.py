@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from practicum.gpus.placing import Shelf
-from practicum.gpus.policy import Holding, Quota, Request, Reservation, Slot, Snapshot, Terms, decide
+from practicum.gpus.policy import Holding, Quota, Request, Reservation, Slot, Snapshot, Terms, decide, open_books
 from tests.unit.gpus.world import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -281,3 +281,24 @@ def test_pools_do_not_mix() -> None:
     decisions = decide(Snapshot(slots(1) + slots(1, pool=2), (elsewhere, ask(2, 1)), full(1)), NOW)
     assert [(grant.request.int, grant.slots) for grant in decisions.grants] == [(1, (200,))]
     assert [place.place for place in decisions.line] == [1]
+
+
+@pytest.mark.parametrize(
+    ("late", "bars"),
+    [
+        # The oldest alone, however large, and two more in four slots: as it stands.
+        ([1], 1.0),
+        ([4], 1.0),
+        ([4, 1, 1], 1.0),
+        # More than half the pool besides the oldest: as many times as high.
+        ([1, 1, 1, 1], 1.5),
+        ([1, 2, 2, 4], 4.0),
+    ],
+)
+def test_the_bar_of_the_overdue_rises_with_how_many_are_late(late: list[int], bars: float) -> None:
+    requests = [ask(n, 1, ago=TERMS.overdue + (20 - n) * HOUR, size=size) for n, size in enumerate(late)]
+    in_time = [ask(90, 1, ago=TERMS.overdue - MINUTE, size=4)]
+
+    (book,) = open_books(Snapshot(slots=slots(4), requests=(*requests, *in_time), holdings=()), NOW)
+
+    assert NOW - book.overdue_since() == bars * TERMS.overdue
