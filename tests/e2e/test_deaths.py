@@ -62,7 +62,7 @@ def kofi(system: RunningDemo) -> Iterator[Practicum]:
     person.client.close()
 
 
-def wait_until(claim: Callable[[], bool], *, what: str, seconds: float = SETTLE_SECONDS) -> None:
+def wait_until(claim: Callable[[], bool], *, what: str | Callable[[], object], seconds: float = SETTLE_SECONDS) -> None:
     """Poll until ``claim`` holds; what raises meanwhile counts as not yet."""
     wait_for(claim, what=what, seconds=seconds, not_yet=(httpx.HTTPError, OSError, AssertionError), every=0.5)
 

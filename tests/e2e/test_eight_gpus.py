@@ -91,6 +91,11 @@ LIVE = (
     "WHERE l.state = 'active' AND s.kind = 'gpu' AND u.username LIKE 'guest-%'"
 )
 
+UNSETTLED = (
+    "SELECT l.id, l.slot_id, l.state, l.reason, s.state, s.attempts, s.reason FROM gpus_lease l "
+    "LEFT JOIN workspaces_session s ON s.lease_id = l.id WHERE l.state IN ('granted', 'active', 'draining')"
+)
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> Iterator[RunningDemo]:
@@ -274,6 +279,7 @@ def test_a_killed_agent_costs_no_lease_and_a_killed_site_none_of_its_looks(
 def test_an_engine_killed_under_eight_notebooks_loses_no_slot_and_doubles_none(
     demo: RunningDemo, crowd: None, own_engine: OwnEngine, report: Callable[[], None]
 ) -> None:
+    wait_until(lambda: agrees(demo), what="eight notebooks run on eight GPUs")
     before = {lease for lease, *_ in rows(demo, LIVE)}
     own_engine.kill()
     time.sleep(2)
@@ -287,7 +293,7 @@ def test_an_engine_killed_under_eight_notebooks_loses_no_slot_and_doubles_none(
         return not before & {lease for lease, *_ in rows(demo, LIVE)} and agrees(demo)
 
     # An engine that starts again ends the containers it finds: their slots go to the next eight in line.
-    wait_until(are_others, what="eight others work", seconds=300)
+    wait_until(are_others, what=lambda: f"eight others work: {rows(demo, UNSETTLED)}, {containers(demo)}", seconds=300)
     for lease, uuid, _, _ in rows(demo, LIVE):
         assert visible_in(demo, lease) == uuid
     ended = "SELECT count(*) FROM gpus_lease WHERE state = 'released' AND reason != '' AND id IN "
