@@ -384,7 +384,7 @@ def test_who_waits_works_on_a_cpu_slot_and_moves_to_the_gpu_when_their_turn_come
     wait_until(lambda: leases_of(demo, username)["session"] == (place, "granted"), what="the GPU is kept for them")
     panel.get_by_role("button", name="Refresh").click()
     panel.get_by_role("button", name="Move to the GPU").click()
-    page.wait_for_url(f"{demo.site}/notebook/?follow=1", timeout=60_000)
+    page.wait_for_url(f"{demo.site}/notebook/?follow=1", timeout=60_000, wait_until="commit")
     page.wait_for_url(lab, timeout=120_000)
 
     wait_until(lambda: leases_of(demo, username) == {"session": (place, "active")}, what="they hold the GPU alone")

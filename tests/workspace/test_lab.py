@@ -197,6 +197,18 @@ def test_the_panel_tells_of_the_place_in_line_and_moves_with_everything_saved(la
     assert "typed after it" in saved.read_text()
 
 
+def test_a_move_whose_answer_is_lost_leads_to_the_page_that_knows(lab: Lab, page: Page) -> None:
+    lab.site.gpu = TURN
+    lab.open(page)
+    button = page.locator(".pr-panel").get_by_role("button", name="Move to the GPU")
+    expect(button).to_be_visible()
+    page.route("**/practicum/move*", lambda route: route.abort())
+
+    button.click()
+
+    page.wait_for_url(f"{lab.site.url}/notebook/?follow=1")
+
+
 def test_a_turn_taken_on_the_site_has_open_files_saved(lab: Lab, page: Page) -> None:
     lab.site.gpu = TURN
     lab.open(page)

@@ -171,8 +171,15 @@ function createSubmit(app, lab, { ask, tracker, parts }) {
   };
 }
 
-/* Saves what is open, takes the GPU, and goes to the page that leads back here once the notebook is there. */
+/* Saves what is open, takes the GPU, and goes to the page that leads back here once the notebook is there.
+ *
+ * This server may end for the move before its answer is here; that page knows what came of it.
+ */
 function createMove(app, lab, { ask, parts }) {
+  const follow = () => {
+    const { status } = parts.follower;
+    return status && words.webAddress(`${status.site_url}/notebook/?follow=1`);
+  };
   let isBusy = false;
   return async function move() {
     if (isBusy) {
@@ -188,6 +195,11 @@ function createMove(app, lab, { ask, parts }) {
         window.location.assign(url);
       }
     } catch (failure) {
+      const url = failure instanceof Refusal && !failure.said.code ? follow() : null;
+      if (url) {
+        window.location.assign(url);
+        return;
+      }
       isBusy = false;
       lab.Notification.error(`Not moved: ${failure.message}`, { autoClose: false });
     } finally {
