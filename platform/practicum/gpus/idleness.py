@@ -107,11 +107,12 @@ def classify(
 
 def _moments_of_work(samples: Sequence[Sample], reports: Sequence[KernelReport], *, rule: Rule) -> Iterator[datetime]:
     """Each moment that counts as work, in no order; the first moment we know of is one, for want of a better word."""
-    yield min(moments[0].at for moments in (samples, reports) if moments)
+    first = min(moments[0].at for moments in (samples, reports) if moments)
+    yield first
     yield from (sample.at for sample in samples if sample.gpu_percent)
     yield from (report.at for report in reports if _computes(report, rule=rule))
     for moments in (samples, reports):
-        yield from _ends_of_gaps([moment.at for moment in moments], longer_than=rule.lost_after)
+        yield from _ends_of_gaps([first, *(moment.at for moment in moments)], longer_than=rule.lost_after)
     yield from _believed_kernels(samples, reports, rule=rule)
 
 

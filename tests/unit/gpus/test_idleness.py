@@ -151,6 +151,13 @@ def test_activity_is_told_with_its_beginning(now: datetime) -> None:
     assert activity == Activity(ActivityState.ACTIVE, since=now - MINUTE * 20 + timedelta(seconds=10))
 
 
+def test_looks_that_begin_long_after_the_reports_do_are_a_gap(now: datetime) -> None:
+    """Until the first look nobody saw the GPU."""
+    reports_since = [KernelReport(now - n * MINUTE, 0, 0.0, 15.0) for n in (4, 2, 1)]
+    late = [Sample(now - timedelta(seconds=30), 0.0, 0, 0)]
+    assert classify(late, reports_since, now=now).counts_as_busy
+
+
 # --- Whatever is seen ------------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 3, 18, 10, 0, tzinfo=UTC)
