@@ -158,7 +158,12 @@ def cohort(db: None) -> Any:
     from practicum.internships.models import Cohort
 
     return Cohort.objects.create(
-        slug="spring", name="Spring 2026", starts_on=date(2026, 3, 2), ends_on=date(2026, 4, 26)
+        slug="spring",
+        name="Spring 2026",
+        starts_on=date(2026, 3, 2),
+        ends_on=date(2026, 4, 26),
+        idle_minutes=45,
+        is_idle_kept=False,
     )
 
 
@@ -168,7 +173,12 @@ def other_cohort(db: None) -> Any:
     from practicum.internships.models import Cohort
 
     return Cohort.objects.create(
-        slug="autumn", name="Autumn 2026", starts_on=date(2026, 3, 2), ends_on=date(2026, 4, 26)
+        slug="autumn",
+        name="Autumn 2026",
+        starts_on=date(2026, 3, 2),
+        ends_on=date(2026, 4, 26),
+        idle_minutes=45,
+        is_idle_kept=False,
     )
 
 

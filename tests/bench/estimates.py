@@ -150,7 +150,7 @@ def ticks() -> bool:
     scenario = a_notebooks(64)
     return print_ticks(
         estimating=lambda _: estimate(snapshot, past=past, now=now, seed=1),
-        replaying=lambda look: play(scenario, idle_after={}, tick=look),
+        replaying=lambda look: play(scenario, idle={}, tick=look),
     )
 
 

@@ -47,7 +47,8 @@ mentor, admin, pool = User.objects.get(username="mira"), User.objects.get(userna
 names = {guarantees!r}
 for name, guaranteed in names.items():
     today = date.today()
-    cohort = Cohort.objects.create(slug=name, name=name.title(), starts_on=today, ends_on=today + timedelta(days=50))
+    ends, idle = today + timedelta(days=50), 45
+    cohort = Cohort.objects.create(slug=name, name=name.title(), starts_on=today, ends_on=ends, idle_minutes=idle)
     Quota.objects.create(cohort=cohort, pool=pool, guaranteed=guaranteed, weight=guaranteed)
 for n in range({interns}):
     cohort = Cohort.objects.get(slug=list(names)[n % len(names)])

@@ -40,6 +40,15 @@ class PlanForm(forms.Form):
         },
     )
 
+    is_idle_kept = forms.TypedChoiceField(
+        label="They end",
+        required=False,
+        choices=[("", "as each cohort has it"), ("no", "always"), ("yes", "only once somebody waits")],
+        coerce=lambda chosen: chosen == "yes",
+        empty_value=None,
+        error_messages={"invalid_choice": "Choose one of the list."},
+    )
+
     def __init__(self, sent: Mapping[str, Any] | None, *, grid: Grid, known: int, **more: Any) -> None:
         super().__init__(sent, **more)
         weeks = [(n, "week" if n == 1 else f"{n} weeks") for n in range(1, min(known, MOST_WEEKS) + 1)]
@@ -87,6 +96,9 @@ class Desk:
         first: dict[str, Any] = {f"slots-{pool}": count for pool, count in slots.items()}
         first["weeks"] = min(USUAL_WEEKS if like is None else like.weeks, max(known, 1))
         first["idle_minutes"] = None if like is None else like.planned.idle_minutes
+        first["is_idle_kept"] = {None: "", False: "no", True: "yes"}[
+            None if like is None else like.planned.is_idle_kept
+        ]
         supposed = _supposing(grid, slots=slots)
         sheet = Sheet(supposed, today=today)
         if like is not None:
@@ -112,7 +124,8 @@ class Desk:
         if not (self.sheet.is_valid() and self.plan.is_valid()):
             return None
         present = Setting({line.pool.pk: line.slots for line in self.grid.pools}, self.grid.terms)
-        planned = Setting(self.plan.slots(), self.sheet.terms(), self.plan.cleaned_data["idle_minutes"])
+        idle = [self.plan.cleaned_data[name] for name in ("idle_minutes", "is_idle_kept")]
+        planned = Setting(self.plan.slots(), self.sheet.terms(), *idle)
         question = Question(self.plan.cleaned_data["weeks"], present, planned)
         refusal = self._refusal(question)
         if refusal is not None:

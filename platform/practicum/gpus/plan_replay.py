@@ -18,7 +18,7 @@ from uuid import UUID
 from practicum.gpus.facts import SESSION
 from practicum.gpus.metrics import Report
 from practicum.gpus.policy import decide
-from practicum.gpus.replay import Job, Progress, Replay, Scenario
+from practicum.gpus.replay import IdleRule, Job, Progress, Replay, Scenario
 
 HOUR = timedelta(hours=1)
 NONE = timedelta(0)
@@ -52,12 +52,12 @@ class Played:
     gave_up: int
 
 
-def play(scenario: Scenario, *, idle_after: Mapping[int | None, timedelta], tick: Tick = lambda _: None) -> Played:
+def play(scenario: Scenario, *, idle: Mapping[int | None, IdleRule], tick: Tick = lambda _: None) -> Played:
     """Play it through; ``tick`` is told now and then which part of the time is done, and may raise to stop it.
 
-    ``idle_after``: by cohort; who is not named keeps an idle lease until its end.
+    ``idle``: by cohort; who is not named keeps an idle lease until its end.
     """
-    course = DemandReplay(scenario, idle_after=idle_after, tick=tick)
+    course = DemandReplay(scenario, idle=idle, tick=tick)
     report = course.run()
     by_hour = {hour: Hours(*sums) for hour, sums in sorted(course.hours.items())}
     return Played(report=report, by_hour=by_hour, gave_up=course.gave_up)
@@ -66,9 +66,9 @@ def play(scenario: Scenario, *, idle_after: Mapping[int | None, timedelta], tick
 class DemandReplay(Replay):
     """One run. ``open``: each person's notebook that waits or runs; ``later``: what they ask for when it is over."""
 
-    def __init__(self, scenario: Scenario, *, idle_after: Mapping[int | None, timedelta], tick: Tick) -> None:
+    def __init__(self, scenario: Scenario, *, idle: Mapping[int | None, IdleRule], tick: Tick) -> None:
         super().__init__(scenario, policy=decide)
-        self.idle_after = idle_after
+        self.idle = idle
         self.tick = tick
         self.open: dict[int, Progress] = {}
         self.later: dict[int, list[Progress]] = {}
@@ -131,12 +131,6 @@ class DemandReplay(Replay):
             following = self.later.get(user)
             if following:
                 self._ask(following.pop(0), now)
-
-    def _go_idle(self, progress: Progress, now: datetime, *, pause: timedelta) -> None:
-        super()._go_idle(progress, now, pause=pause)
-        idle_after, token = self.idle_after.get(progress.job.cohort), progress.token
-        if progress.holding is not None and idle_after is not None and idle_after < pause:
-            self._at(now + idle_after, lambda now: self._time_out(progress, token, now))
 
     def _begin(self, progress: Progress, now: datetime) -> None:
         if progress.holding is None and progress.left == NONE:

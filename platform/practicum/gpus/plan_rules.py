@@ -13,6 +13,7 @@ from typing import Any
 
 from practicum.gpus import facts
 from practicum.gpus.quota_rules import Share, Terms
+from practicum.gpus.replay import IdleRule
 
 Cell = tuple[int, int]
 
@@ -29,11 +30,12 @@ SAME_MINUTES, SAME_HOURS, SAME_SHARE, SAME_COUNT = 0.05, 0.05, 0.0005, 0.5
 
 @dataclass(frozen=True)
 class Setting:
-    """What a replay runs under. ``idle_minutes`` None: each cohort's own."""
+    """What a replay runs under. ``idle_minutes`` and ``is_idle_kept`` None: each cohort's own."""
 
     slots: Mapping[int, int]
     quotas: Mapping[Cell, Terms]
     idle_minutes: int | None = None
+    is_idle_kept: bool | None = None
 
     def policy_slots(self) -> list[facts.Slot]:
         """So many slots of each pool, all of them usable, on one server a pool."""
@@ -64,13 +66,15 @@ class Setting:
             {"cohort": cohort, "pool": pool, **_terms_json(terms)} for (cohort, pool), terms in self.quotas.items()
         ]
         slots = [{"pool": pool, "slots": count} for pool, count in self.slots.items()]
-        return {"slots": slots, "quotas": quotas, "idle_minutes": self.idle_minutes}
+        idle = {"idle_minutes": self.idle_minutes, "is_idle_kept": self.is_idle_kept}
+        return {"slots": slots, "quotas": quotas} | idle
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> Setting:
         """From the row."""
         quotas = {(row["cohort"], row["pool"]): _terms(row) for row in kept["quotas"]}
-        return cls({row["pool"]: row["slots"] for row in kept["slots"]}, quotas, kept["idle_minutes"])
+        slots = {row["pool"]: row["slots"] for row in kept["slots"]}
+        return cls(slots, quotas, kept["idle_minutes"], kept.get("is_idle_kept"))
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ class Question:
         pools = {
             pool for pool in here.slots.keys() | there.slots.keys() if here.slots.get(pool) != there.slots.get(pool)
         }
-        return len(quotas) + len(pools) + (here.idle_minutes != there.idle_minutes)
+        idle = (here.idle_minutes != there.idle_minutes) + (here.is_idle_kept != there.is_idle_kept)
+        return len(quotas) + len(pools) + idle
 
     def to_json(self) -> dict[str, Any]:
         """For the row."""
@@ -103,10 +108,16 @@ class Question:
         return cls(kept["weeks"], Setting.from_json(kept["present"]), Setting.from_json(kept["planned"]))
 
 
-def idle_times(setting: Setting, *, own: Mapping[int, int]) -> dict[int | None, timedelta]:
-    """After what time an idle lease of each cohort ends; ``own``: the minutes each cohort has of its own."""
-    minutes = own if setting.idle_minutes is None else dict.fromkeys(own, setting.idle_minutes)
-    return {cohort: timedelta(minutes=count) for cohort, count in minutes.items()}
+def idle_rules(setting: Setting, *, own: Mapping[int, IdleRule]) -> dict[int | None, IdleRule]:
+    """When an idle lease of each cohort ends; ``own``: the rule each cohort has of its own."""
+    minutes, is_kept = setting.idle_minutes, setting.is_idle_kept
+    return {
+        cohort: IdleRule(
+            after=rule.after if minutes is None else timedelta(minutes=minutes),
+            is_kept=rule.is_kept if is_kept is None else is_kept,
+        )
+        for cohort, rule in own.items()
+    }
 
 
 def _terms_json(terms: Terms) -> dict[str, Any]:

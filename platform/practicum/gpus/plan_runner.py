@@ -17,8 +17,8 @@ from practicum.gpus.history import NO_COHORT
 from practicum.gpus.metrics import Waits
 from practicum.gpus.models import Plan
 from practicum.gpus.plan_replay import Hours, Played, Tick, play
-from practicum.gpus.plan_rules import Question, Setting, idle_times
-from practicum.gpus.replay import Scenario
+from practicum.gpus.plan_rules import Question, Setting, idle_rules
+from practicum.gpus.replay import IdleRule, Scenario
 from practicum.internships.models import Cohort
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def answer(question: Question, *, asked_at: datetime, tick: Tick = lambda _: Non
     pools = {pool for side in (question.present, question.planned) for pool, count in side.slots.items() if count}
     demand = replace(known, jobs=[job for job in known.jobs if job.pool in pools])
     cohorts = {cohort.pk: cohort for cohort in Cohort.objects.all()}
-    own = {cohort.pk: cohort.idle_minutes for cohort in cohorts.values()}
+    own = {pk: IdleRule(timedelta(minutes=cohort.idle_minutes), cohort.is_idle_kept) for pk, cohort in cohorts.items()}
     names: dict[int | None, str] = {pk: cohort.name for pk, cohort in cohorts.items()} | {None: NO_COHORT}
 
     def outcome(setting: Setting, *, done: float) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def answer(question: Question, *, asked_at: datetime, tick: Tick = lambda _: Non
     }
 
 
-def _play(setting: Setting, *, demand: Demand, until: datetime, own: Mapping[int, int], tick: Tick) -> Played:
+def _play(setting: Setting, *, demand: Demand, until: datetime, own: Mapping[int, IdleRule], tick: Tick) -> Played:
     today = localdate(until)
     scenario = Scenario(
         jobs=with_longest(demand.jobs, hours=setting.longest_hours(on=today)),
@@ -97,7 +97,7 @@ def _play(setting: Setting, *, demand: Demand, until: datetime, own: Mapping[int
         reservations=demand.reservations,
         until=until,
     )
-    return play(scenario, idle_after=idle_times(setting, own=own), tick=tick)
+    return play(scenario, idle=idle_rules(setting, own=own), tick=tick)
 
 
 def _outcome(played: Played, *, setting: Setting, names: Mapping[int | None, str], span: timedelta) -> dict[str, Any]:

@@ -13,9 +13,10 @@ waited beyond the grace.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from heapq import heappop, heappush
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from practicum.gpus.facts import (
 )
 from practicum.gpus.metrics import Ledger, Report
 from practicum.gpus.policy import decide
+from practicum.gpus.spare import NOTICE, wanted_of
 
 Policy = Callable[[Snapshot, datetime], Decisions]
 
@@ -77,8 +79,24 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class IdleRule:
+    """Idle for ``after``, a lease ends; ``is_kept``: only once somebody could use its slot, and told so before."""
+
+    after: timedelta
+    is_kept: bool = False
+
+    @property
+    def looked_at(self) -> timedelta:
+        """How long it was idle when it ends or, if it is kept, when its person may be told."""
+        return max(timedelta(0), self.after - NOTICE) if self.is_kept else self.after
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
-    """All that is replayed. ``idle_after``: idle for so long, a lease ends; None: never. ``until``: where figures end."""
+    """All that is replayed. ``until``: where figures end.
+
+    ``idle_after`` and ``is_idle_kept``: the :class:`IdleRule` of every lease; None: idle ones do not end.
+    """
 
     jobs: Sequence[Job]
     slots: Sequence[Slot]
@@ -86,7 +104,14 @@ class Scenario:
     reservations: Sequence[Reservation] = ()
     terms: Terms = field(default_factory=Terms)
     idle_after: timedelta | None = None
+    is_idle_kept: bool = False
     until: datetime | None = None
+
+    def idle_rules(self) -> dict[int | None, IdleRule]:
+        """Of each cohort, the same."""
+        if self.idle_after is None:
+            return {}
+        return dict.fromkeys((job.cohort for job in self.jobs), IdleRule(self.idle_after, self.is_idle_kept))
 
 
 def replay(scenario: Scenario, *, policy: Policy = decide) -> Report:
@@ -107,6 +132,9 @@ class Replay:
         self.holdings: dict[UUID, Holding] = {}
         self.owner: dict[UUID, Progress] = {}
         self.usage: dict[tuple[int | None, int], float] = {}
+        self.idle: Mapping[int | None, IdleRule] = scenario.idle_rules()
+        self.kept: dict[UUID, Progress] = {}
+        self.called: set[UUID] = set()
         self.wakes_at: datetime | None = None
         starts = [job.submitted_at for job in scenario.jobs]
         self.begins = min(starts, default=datetime(2026, 1, 1, tzinfo=UTC))
@@ -162,6 +190,24 @@ class Replay:
             self.usage[key] = self.usage.get(key, 0.0) + grown * len(holding.slots)
 
     def _decide(self, now: datetime) -> None:
+        self._carry_out_decisions(now)
+        for lease in self._wanted(now) - self.called:
+            self.called.add(lease)
+            self._at(now + NOTICE, partial(self._end_if_wanted, lease))
+
+    def _wanted(self, now: datetime) -> frozenset[UUID]:
+        """Of the leases that are kept though they are idle, those that somebody else could use."""
+        self.kept = {lease: one for lease, one in self.kept.items() if lease in self.holdings}
+        if not self.kept or not self.requests:
+            return frozenset()
+        return wanted_of(self._snapshot(), now, idle=list(self.kept), policy=self.policy)
+
+    def _end_if_wanted(self, lease: UUID, now: datetime) -> None:
+        self.called.discard(lease)
+        if lease in self._wanted(now):
+            self._take_from_idle(self.kept[lease], now)
+
+    def _carry_out_decisions(self, now: datetime) -> None:
         decisions = self.policy(self._snapshot(), now)
         for grant in decisions.grants:
             self._grant(grant, now)
@@ -215,14 +261,19 @@ class Replay:
             return
         self._change(progress, replace(holding, idle_since=now))
         self.ledger.paused(pause, size=progress.job.size)
-        soon, idle_after, token = self.scenario.terms.idle_grace, self.scenario.idle_after, progress.token
-        self._at(now + soon, lambda _: None)
-        if idle_after is not None and idle_after < pause:
-            self._at(now + idle_after, lambda now: self._time_out(progress, token, now))
+        self._at(now + self.scenario.terms.idle_grace, lambda _: None)
+        rule, token = self.idle.get(progress.job.cohort), progress.token
+        if rule is not None and rule.after < pause:
+            self._at(now + rule.looked_at, lambda now: self._time_out(progress, token, now))
 
     def _time_out(self, progress: Progress, token: int, now: datetime) -> None:
         holding = progress.holding
-        if progress.token == token and holding is not None and holding.idle_since is not None:
+        if progress.token != token or holding is None or holding.idle_since is None:
+            return
+        rule = self.idle.get(progress.job.cohort)
+        if rule is not None and rule.is_kept:
+            self.kept[holding.id] = progress
+        else:
             self._take_from_idle(progress, now)
 
     def _take_from_idle(self, progress: Progress, now: datetime) -> None:
@@ -235,6 +286,7 @@ class Replay:
     def _begin(self, progress: Progress, now: datetime) -> None:
         """A burst begins: at once where the job has its slots, else it asks for them."""
         if progress.holding is not None:
+            self.kept.pop(progress.holding.id, None)
             self._change(progress, replace(progress.holding, idle_since=None))
             self._work(progress, now)
         else:

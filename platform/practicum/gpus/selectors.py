@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -27,6 +27,7 @@ from practicum.gpus.models import (
     Slot,
     SlotKind,
 )
+from practicum.gpus.spare import wanted_of
 
 SILENT_AFTER = timedelta(seconds=30)
 USAGE_DAYS = 7
@@ -40,6 +41,13 @@ class Usage:
     hours: list[datetime]
     held: list[float]
     capacity: int
+
+
+def wanted_leases(idle: Sequence[UUID], *, now: datetime) -> frozenset[UUID]:
+    """Of leases that are idle, the first first, those whose slots somebody in line could have instead."""
+    if not idle or not Lease.objects.filter(state=LeaseState.QUEUED).exists():
+        return frozenset()
+    return wanted_of(snapshot(now=now), now, idle=idle)
 
 
 def snapshot(*, now: datetime) -> policy.Snapshot:

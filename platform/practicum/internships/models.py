@@ -22,7 +22,10 @@ class Cohort(models.Model):
     starts_on = models.DateField()
     ends_on = models.DateField()
     idle_minutes = models.PositiveIntegerField(
-        default=45, help_text="A notebook with no busy kernel, no process and no GPU use for this long is stopped."
+        default=15, help_text="A notebook with no busy kernel, no process and no GPU use for this long may be stopped."
+    )
+    is_idle_kept = models.BooleanField(
+        default=True, help_text="An idle notebook is stopped only once somebody waits who could have its slot."
     )
     session_hours = models.PositiveIntegerField(default=12, help_text="The longest one session may last.")
 

@@ -41,6 +41,7 @@ def create_cohort(
     starts_on: date,
     ends_on: date,
     idle_minutes: int,
+    is_idle_kept: bool,
     session_hours: int,
     now: datetime,
 ) -> Cohort:
@@ -58,6 +59,7 @@ def create_cohort(
         starts_on=starts_on,
         ends_on=ends_on,
         idle_minutes=idle_minutes,
+        is_idle_kept=is_idle_kept,
         session_hours=session_hours,
     )
     _check_cohort(cohort, today=localdate(now))

@@ -92,10 +92,16 @@ class CohortForm(forms.Form):
     ends_on = _day(label="Last day")
     idle_minutes = forms.IntegerField(
         label="Stop idle notebooks after (minutes)",
-        initial=45,
+        initial=15,
         min_value=IDLE_MINUTES[0],
         max_value=IDLE_MINUTES[1],
         help_text="Idle: no busy kernel, no process at work, no use of the GPU.",
+    )
+    is_idle_kept = forms.BooleanField(
+        label="Only once somebody waits who could have the slot",
+        initial=True,
+        required=False,
+        help_text="Until then an idle notebook disturbs nobody and stays. Five minutes' notice is given before it stops.",
     )
     session_hours = forms.IntegerField(
         label="Longest session (hours)", initial=12, min_value=SESSION_HOURS[0], max_value=SESSION_HOURS[1]

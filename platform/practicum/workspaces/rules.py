@@ -1,6 +1,7 @@
 """When a running notebook is stopped, and what is said before. Pure.
 
-Idle means that nothing computes (``gpus.idleness`` has the rule). An open tab is no activity. Nobody is stopped for
+Idle means that nothing computes (``gpus.idleness`` has the rule). An open tab is no activity. Where a cohort keeps idle
+notebooks, one is stopped only while somebody else could use its slot (``gpus.spare`` has that rule). Nobody is stopped for
 idleness without a notice first, however late the notice comes, and activity withdraws it. Where reports stay away we
 don't know, and what we don't know counts as busy. A slot that was asked back is announced too, and whatever runs on it
 does not keep it: it was lent.
@@ -11,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-NOTICE = timedelta(minutes=5)
+from practicum.gpus.spare import NOTICE
+
 # Who waited for less is still there; who waited for longer is told, and has ten minutes to come.
 STILL_THERE = timedelta(minutes=2)
 CLAIM_WITHIN = timedelta(minutes=10)
@@ -25,7 +27,7 @@ TOO_MUCH_DATA = 3
 
 @dataclass(frozen=True)
 class Watch:
-    """What is known of a running notebook."""
+    """What is known of a running notebook. ``is_kept``: idle or not, it stays, for nobody else could use its slot."""
 
     active_at: datetime
     reported_at: datetime | None
@@ -34,6 +36,12 @@ class Watch:
     stop_at: datetime | None
     reclaim_at: datetime | None = None
     reclaim_reason: str = ""
+    is_kept: bool = False
+
+    def may_be_idle(self, *, now: datetime) -> bool:
+        """It is heard, and idle for so long that its person may be told."""
+        is_heard = self.reported_at is not None and now - self.reported_at <= REPORTS_LOST_AFTER
+        return is_heard and now >= self.active_at + self.idle_after - NOTICE
 
 
 @dataclass(frozen=True)
@@ -80,10 +88,8 @@ def verdict(watch: Watch, *, now: datetime) -> Verdict:
     if watch.reclaim_at is not None and now >= watch.reclaim_at:
         return Stop(reason=watch.reclaim_reason)
     ends_at = min(watch.lease_until, watch.reclaim_at or watch.lease_until)
-    is_heard = watch.reported_at is not None and now - watch.reported_at <= REPORTS_LOST_AFTER
-    idle_at = watch.active_at + watch.idle_after
-    if is_heard and now >= idle_at - NOTICE:
-        return _idle(watch, idle_at=idle_at, ends_at=ends_at, now=now)
+    if watch.may_be_idle(now=now) and not watch.is_kept:
+        return _idle(watch, idle_at=watch.active_at + watch.idle_after, ends_at=ends_at, now=now)
     if watch.reclaim_at is not None or now >= watch.lease_until - NOTICE:
         return Announce(stop_at=ends_at)
     return Keep()

@@ -6,16 +6,18 @@ Nothing is kept between ticks but which calls are under way: a killed worker's s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 from practicum.engine.base import Engine
 from practicum.errors import Stale
 from practicum.gpus.models import NOTEBOOKS, Lease, LeaseState
-from practicum.gpus.selectors import draining_leases
+from practicum.gpus.selectors import draining_leases, wanted_leases
 from practicum.internships.models import InternshipState
 from practicum.lib.clock import utc_now
 from practicum.workspaces import archives, lifecycle, places, restorations, rules, snapshots
@@ -43,9 +45,11 @@ Clock = Callable[[], datetime]
 def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: Clock = utc_now) -> None:
     """One round over everything that is open."""
     crew = crew_on(executor)
-    for session in open_sessions():
+    sessions = open_sessions()
+    wanted = _wanted(sessions, now=now)
+    for session in sessions:
         with suppress(Stale):
-            _advance(session, now=now, hub=hub, crew=crew, clock=clock)
+            _advance(session, wanted=wanted, now=now, hub=hub, crew=crew, clock=clock)
     for lease in draining_leases(NOTEBOOKS):
         job = partial(clear_away, lease, hub=hub, engine=engine, clock=clock)
         crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS)
@@ -87,7 +91,19 @@ def settle_archives(now: datetime, *, engine: Engine) -> None:
     archives.clear_away(engine=engine)
 
 
-def _advance(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+def _wanted(sessions: Iterable[Session], *, now: datetime) -> Collection[UUID]:
+    """Of the leases of notebooks that are kept though they are idle, those whose slots others could have."""
+    idle = [
+        session
+        for session in sessions
+        if session.state == SessionState.RUNNING and session.internship.cohort.is_idle_kept
+        if watch_of(session, now=now).may_be_idle(now=now)
+    ]
+    idle.sort(key=lambda session: (session.active_at or now, session.lease_id.int))
+    return wanted_leases([session.lease_id for session in idle], now=now)
+
+
+def _advance(session: Session, *, wanted: Collection[UUID], now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
     """The next step of one session, if it has one.
 
     Raises:
@@ -110,7 +126,8 @@ def _advance(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock: Cl
         job = partial(_follow, session, hub=hub, clock=clock)
         crew.give(("start", session.pk), job, every=FOLLOW_SECONDS)
     elif session.state == SessionState.RUNNING:
-        _watch(session, now=now)
+        is_kept = session.internship.cohort.is_idle_kept and session.lease_id not in wanted
+        _watch(session, is_kept=is_kept, now=now)
 
 
 def _reason_to_go(session: Session) -> str | None:
@@ -218,9 +235,9 @@ def _follow(session: Session, *, hub: Hub, clock: Clock) -> None:
         lifecycle.fail(session, reason=session.reason or NO_START, now=clock())
 
 
-def _watch(session: Session, *, now: datetime) -> None:
+def _watch(session: Session, *, is_kept: bool, now: datetime) -> None:
     """Announce, withdraw or carry out the end of a running session."""
-    match rules.verdict(watch_of(session, now=now), now=now):
+    match rules.verdict(replace(watch_of(session, now=now), is_kept=is_kept), now=now):
         case rules.Stop(reason=reason):
             guards = {"active_at": session.active_at}
             lifecycle.begin_stop(session, reason=reason, actor=None, now=now, **guards)

@@ -16,7 +16,7 @@ from practicum.gpus.models import LeaseUse
 from practicum.gpus.plan_replay import Ask, Played, play
 from practicum.gpus.plan_rules import Setting
 from practicum.gpus.quota_rules import Terms
-from practicum.gpus.replay import Scenario
+from practicum.gpus.replay import IdleRule, Scenario
 from tests.unit.gpus.conftest import make_slots
 from tests.unit.gpus.past import make_lease
 from tests.unit.gpus.world import NOW
@@ -121,7 +121,7 @@ def played(jobs: Sequence[Ask], *, slots: int, idle: int = 45, hours: int = 48) 
     setting = Setting({1: slots}, {(1, 1): Terms(guaranteed=1)})
     until = NOW + hours * HOUR
     scenario = Scenario(jobs, setting.policy_slots(), setting.policy_quotas(on=until.date()), until=until)
-    return play(scenario, idle_after=dict.fromkeys((1, 2), idle * MINUTE))
+    return play(scenario, idle=dict.fromkeys((1, 2), IdleRule(idle * MINUTE)))
 
 
 def test_who_left_the_line_leaves_it_again_unless_a_slot_is_free_before() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from practicum.gpus.policy import Quota
 from practicum.gpus.replay import Job, Scenario
 from tests.bench.idle import Learner, Pause, Watched, adaptive, at_share, figures, foreseen
 from tests.unit.gpus.proofs import slots_of
@@ -14,6 +15,7 @@ from tests.unit.gpus.world import NOW
 
 HOUR, MINUTE, NONE = timedelta(hours=1), timedelta(minutes=1), timedelta(0)
 SOON_BACK, LONG_GONE, NEW = 1, 2, 3
+OWN = [Quota(1, 1, guaranteed=1)]
 THREE = [Pause(0, 0.25, 1), Pause(1, 1.0, 1), Pause(5, 2.75, 2)]
 
 
@@ -49,24 +51,33 @@ def test_nothing_is_learned_from_a_pause_that_is_not_over() -> None:
 
 
 @pytest.mark.parametrize(
-    ("others_come", "is_on_demand", "interruptions", "kept_from_others"),
-    [(False, False, 1, 0), (False, True, 0, 0), (True, True, 1, 0), (True, False, 1, 0)],
+    ("others_come", "is_kept", "interruptions", "waited"),
+    [(False, False, 1, 0), (False, True, 0, 0), (True, True, 1, 5), (True, False, 1, 0)],
 )
-def test_on_demand_an_idle_notebook_goes_only_once_somebody_waits(
-    others_come: bool, is_on_demand: bool, interruptions: int, kept_from_others: float
+def test_an_idle_notebook_that_is_kept_goes_only_once_somebody_waits(
+    others_come: bool, is_kept: bool, interruptions: int, waited: float
 ) -> None:
     jobs = [Job(1, 1, 1, 1, NOW, ((NONE, HOUR), (5 * HOUR, HOUR)))]
     jobs += [Job(2, 2, 1, 1, NOW + 3 * HOUR, ((NONE, HOUR),))] if others_come else []
-    scenario = Scenario(jobs, slots_of(1), idle_after=30 * MINUTE, until=NOW + 10 * HOUR)
-    run = Watched(scenario, is_on_demand=is_on_demand)
+    until = NOW + 10 * HOUR
+    run = Watched(Scenario(jobs, slots_of(1), OWN, idle_after=30 * MINUTE, is_idle_kept=is_kept, until=until))
     report = run.run()
     months = len(jobs) * 10 / (30 * 24)
     assert report.interruptions_a_session_month * months == pytest.approx(interruptions)
-    assert (report.waits.longest, run.held_from_others) == (0, kept_from_others)
+    assert report.waits.longest == pytest.approx(waited)
+    assert run.held_from_others == pytest.approx(waited / 60)
+
+
+def test_who_works_again_within_the_notice_stays() -> None:
+    jobs = [Job(1, 1, 1, 1, NOW, ((NONE, HOUR), (2 * HOUR, HOUR), (2 * HOUR, HOUR)))]
+    jobs += [Job(2, 2, 1, 1, NOW + 3 * HOUR - 2 * MINUTE, ((NONE, HOUR),))]
+    scenario = Scenario(jobs, slots_of(1), OWN, idle_after=30 * MINUTE, is_idle_kept=True, until=NOW + 12 * HOUR)
+    report = Watched(scenario).run()
+    # They came two minutes before the first went on; 25 minutes into the next pause notice is given.
+    assert report.waits.longest == 2 + 60 + 30
 
 
 def test_idle_time_held_while_somebody_waits_is_counted() -> None:
     jobs = [Job(1, 1, 1, 1, NOW, ((NONE, HOUR), (5 * HOUR, HOUR))), Job(2, 2, 1, 1, NOW + HOUR, ((NONE, HOUR),))]
-    scenario = Scenario(jobs, slots_of(1), idle_after=15 * MINUTE, until=NOW + 10 * HOUR)
-    run = Watched(scenario, is_on_demand=True)
+    run = Watched(Scenario(jobs, slots_of(1), idle_after=15 * MINUTE, is_idle_kept=True, until=NOW + 10 * HOUR))
     assert (run.run().waits.longest, run.held_from_others) == (15, 0.25)

@@ -14,8 +14,9 @@ from practicum.audit.models import Record
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import plan_rules, plan_runner, plans, tasks
 from practicum.gpus.models import Plan, Quota, Slot
-from practicum.gpus.plan_rules import Question, Setting
+from practicum.gpus.plan_rules import Question, Setting, idle_rules
 from practicum.gpus.quota_rules import Terms
+from practicum.gpus.replay import IdleRule
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 from tests.unit.gpus.conftest import make_slots
@@ -164,6 +165,25 @@ def test_who_may_ask_and_how_often(question: Question, admin: Any, mentor: Any) 
         plans.cancel_plan(plan.pk + 1, actor=admin, now=utc_now())
     with pytest.raises(Conflict):
         plans.ask_plan(Question(8, question.present, question.planned), actor=admin, now=utc_now())
+
+
+def test_idle_rules_are_each_cohorts_own_unless_the_plan_has_others() -> None:
+    own = {1: IdleRule(timedelta(minutes=45)), 2: IdleRule(timedelta(minutes=15), is_kept=True)}
+    assert idle_rules(Setting({}, {}), own=own) == own
+    always = idle_rules(Setting({}, {}, idle_minutes=30, is_idle_kept=False), own=own)
+    assert set(always.values()) == {IdleRule(timedelta(minutes=30))}
+    kept = idle_rules(Setting({}, {}, is_idle_kept=True), own=own)
+    assert kept[1] == IdleRule(timedelta(minutes=45), is_kept=True)
+
+
+def test_a_plan_may_suppose_that_idle_leases_stay_until_somebody_waits(client: Client, slots: list[Slot]) -> None:
+    sheet = sheet_of(client.get(PATH).content.decode()) | {"weeks": "1", "is_idle_kept": "yes"}
+    assert client.post(PATH, sheet).status_code == 302
+    asked = Plan.objects.get().question
+    assert (asked["present"]["is_idle_kept"], asked["planned"]["is_idle_kept"]) == (None, True)
+    assert Question.from_json(asked).changes == 1
+    again = client.get(f"{PATH}?from={Plan.objects.get().pk}").content.decode()
+    assert '<option value="yes" selected>' in again
 
 
 def test_the_page_asks_shows_and_leads_to_the_quotas(client: Client, slots: list[Slot]) -> None:

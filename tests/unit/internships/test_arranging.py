@@ -32,6 +32,7 @@ COHORT: dict[str, Any] = {
     "starts_on": date(2026, 6, 1),
     "ends_on": date(2026, 7, 26),
     "idle_minutes": 45,
+    "is_idle_kept": False,
     "session_hours": 12,
 }
 

@@ -25,6 +25,7 @@ COHORT = {
     "starts_on": "2026-06-01",
     "ends_on": "2026-07-26",
     "idle_minutes": "45",
+    "is_idle_kept": "on",
     "session_hours": "12",
 }
 PASSWORD = re.compile(r"data-one-time-password>([a-z2-9-]+)<")
@@ -234,8 +235,9 @@ def test_a_cohort_that_is_refused_keeps_what_was_typed(
     text = answer.content.decode()
     assert (answer.status_code, Cohort.objects.count()) == (status, 1)
     assert told in text
+    assert re.search(r'name="is_idle_kept"[^>]* checked', text)
     for value in sent.values():
-        assert not value or f'value="{value}"' in text
+        assert value in ("", "on") or f'value="{value}"' in text
 
 
 @pytest.fixture

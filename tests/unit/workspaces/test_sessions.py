@@ -11,7 +11,8 @@ import pytest
 
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import services as leases
-from practicum.gpus.models import Lease, LeaseSample, Slot
+from practicum.gpus.models import Lease, LeaseSample, Quota, Slot
+from practicum.internships.models import Cohort
 from practicum.workspaces import lifecycle, services
 from practicum.workspaces.models import Session, WorkspaceToken
 from tests.unit.workspaces.conftest import World, ends
@@ -398,6 +399,85 @@ def test_activity_withdraws_the_announcement(world: World, intern: Any, internsh
     assert (answer["stop_at"], answer["warning"]) == (None, None)
     world.idle_for(session, 39)
     assert ends(session) == ("running", "active")
+
+
+@pytest.fixture
+def keeping(world: World, cohort: Any) -> Any:
+    """The cohort has the slot guaranteed, and keeps idle notebooks until somebody waits; then those idle for 15 minutes go."""
+    Cohort.objects.filter(pk=cohort.pk).update(idle_minutes=15, is_idle_kept=True)
+    Quota.objects.create(cohort=cohort, pool=Slot.objects.get().pool, guaranteed=1)
+    return cohort
+
+
+def test_an_idle_notebook_that_is_in_nobodys_way_stays(
+    world: World, keeping: Any, intern: Any, internship: Any
+) -> None:
+    session = world.run(intern)
+    world.idle_for(session, 120)
+    assert ends(session) == ("running", "active")
+    assert world.hear(session)["stop_at"] is None
+
+
+def test_once_somebody_waits_for_its_slot_notice_is_given_and_the_slot_is_theirs(
+    world: World, keeping: Any, intern: Any, internship: Any, peer: Any, peer_internship: Any
+) -> None:
+    session = world.run(intern)
+    world.idle_for(session, 60)
+    waiting = world.open(peer, "ready")
+    world.tick()
+    session.refresh_from_db()
+    assert session.stop_at == world.now + 5 * MINUTE
+    assert "unless something runs" in world.hear(session)["warning"]
+
+    world.idle_for(session, 4)
+    assert ends(session) == ("running", "active")
+    world.tick(after=MINUTE)
+    world.tick(after=SECOND)
+
+    assert ends(session) == ("stopped", "released")
+    world.tick(after=SECOND)
+    assert Lease.objects.get(pk=waiting.lease_id).slot_id == session.lease.slot_id
+
+
+def test_who_is_kept_out_of_the_slot_takes_nobody_elses(
+    world: World, keeping: Any, intern: Any, internship: Any, stranger: Any, stranger_internship: Any
+) -> None:
+    session = world.run(intern)
+    cohort = stranger_internship.cohort
+    Quota.objects.create(cohort=cohort, pool=Slot.objects.get().pool, guaranteed=0, borrowing_limit=0)
+    world.open(stranger)
+    world.idle_for(session, 60)
+    assert ends(session) == ("running", "active")
+    assert session.stop_at is None
+
+
+def test_the_notice_is_withdrawn_once_nobody_waits_any_more(
+    world: World, keeping: Any, intern: Any, internship: Any, peer: Any, peer_internship: Any
+) -> None:
+    session = world.run(intern)
+    world.idle_for(session, 60)
+    world.open(peer)
+    world.idle_for(session, 2)
+    session.refresh_from_db()
+    assert session.stop_at is not None
+
+    services.stop_notebook(peer, now=world.now)
+    world.idle_for(session, 60)
+
+    session.refresh_from_db()
+    assert (ends(session), session.stop_at) == (("running", "active"), None)
+
+
+def test_who_was_busy_lately_is_told_no_sooner_than_anybody(
+    world: World, keeping: Any, intern: Any, internship: Any, peer: Any, peer_internship: Any
+) -> None:
+    session = world.run(intern)
+    world.open(peer)
+    world.idle_for(session, 9)
+    assert world.hear(session)["stop_at"] is None
+    world.idle_for(session, 1)
+    session.refresh_from_db()
+    assert session.stop_at == world.now + 5 * MINUTE
 
 
 def test_a_busy_notebook_is_never_stopped_for_idleness(world: World, intern: Any, internship: Any) -> None:
