@@ -22,6 +22,7 @@ import numpy as np
 
 SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
 KEPT = 150
+SCORER = Path(__file__).resolve().parents[2] / "images" / "scorer" / "programs"
 
 Columns = dict[str, np.ndarray]
 Case = Callable[[Path], None]
@@ -29,7 +30,7 @@ Case = Callable[[Path], None]
 
 def main(project: Path) -> None:
     """Write ``golden/`` of the project anew."""
-    sys.path.insert(0, str(project))
+    sys.path[:0] = [str(project), str(SCORER)]
     data, baseline, evaluate = (importlib.import_module(name) for name in ("data", "baseline", "evaluate"))
     golden = project / "golden"
     shutil.rmtree(golden, ignore_errors=True)
@@ -43,7 +44,7 @@ def main(project: Path) -> None:
         (golden / name).mkdir()
         write(golden / name)
         lines += ["", "[[cases]]", f'name = "{name}"', verdict(evaluate, golden, name=name)]
-        if name == "baseline" and "code" in predicted:
+        if (name == "baseline" or name.startswith("perfect")) and "code" in predicted:
             lines.append("tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images")
     (golden / "golden.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -136,6 +137,10 @@ def digit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
     ids, truth, label = answers["id"], answers["label"], predicted["label"]
     rows = "".join(f"{name},{value}\n" for name, value in zip(ids, truth, strict=True))
     wrong = label.copy()
+
+    def listed(labels: list[object]) -> str:
+        return json.dumps([{"id": name, "label": said} for name, said in zip(ids.tolist(), labels, strict=True)])
+
     wrong[5] = 10
     return {
         "perfect": npz(id=ids, label=truth),
@@ -149,6 +154,11 @@ def digit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
         "malformed-header": header_says_more(ids),
         "malformed-csv-nan": text("predictions.csv", f"id,label\n{ids[0]},nan\n"),
         "malformed-csv-header": text("predictions.csv", rows),
+        "perfect-json": text("predictions.json", listed(truth.tolist())),
+        "malformed-json-text": text("predictions.json", listed([*truth.tolist()[:-1], "seven"])),
+        "malformed-csv-underscore": text(
+            "predictions.csv", "id,label\n" + rows.replace(f",{truth[16]}\n", ",1_0\n", 1)
+        ),
     }
 
 
