@@ -268,7 +268,7 @@ def cut_npz(path: Path, *, shown: frozenset[str], to: Path) -> bool:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_TABLE_BYTES:
             raise ValueError("its arrays are too large")
-        members = {name: archive.read(name) for name in archive.namelist()}
+        members = {entry.filename: archive.open(entry).read(entry.file_size) for entry in archive.infolist()}
     if "id.npy" not in members:
         return False
     keep = [text in shown for text in ids_of(members["id.npy"])]

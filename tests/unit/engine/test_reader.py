@@ -7,6 +7,7 @@ import io
 import json
 import struct
 import tempfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -215,7 +216,7 @@ def csv_with(line: str, number: int = 17) -> bytes:
         ("115,5\0,0.5", "there is a NUL byte; write plain text with one row a line."),
         ("115,5,0.5\r115,5,0.5", "a line ends with CR alone; write plain text with one row a line."),
         ("104,5,0.5", "column id: the id 104 was there before (p.csv line 6, column id)."),
-        ("7,5,0.5", "column id: 7 is not an id of the inputs (1 such in all). Copy their ids."),
+        ("7,5,0.5", "column id: 7 is not an id of the inputs. Copy their ids."),
     ],
 )
 def test_a_fault_of_a_csv_names_line_and_column(line: str, said: str) -> None:
@@ -251,23 +252,32 @@ def test_crlf_is_read_as_lf() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        (b'"label": 5', b'"label": "abc"', "p.json [5].label: 'abc' is not a whole number (int64)."),
-        (b'"label": 5', b'"label": true', "p.json [5].label: true is not a whole number (int64)."),
-        (b'"label": 5', b'"label": 5.0', "p.json [5].label: 5.0 is not a whole number (int64)."),
-        (b'"label": 5', b'"label": null', "p.json [5].label: null is not a whole number (int64)."),
-        (b'"label": 5', b'"label": [5]', "p.json [5].label: a list is not a whole number (int64)."),
-        (b'"label": 5', b'"label": ' + b"9" * 40, "p.json [5].label: so large a number is not a whole number"),
+        (b'"label": 5', b'"label": "abc"', "p.json, row 5, column label: 'abc' is not a whole number (int64)."),
+        (b'"label": 5', b'"label": true', "p.json, row 5, column label: true is not a whole number (int64)."),
+        (b'"label": 5', b'"label": 5.0', "p.json, row 5, column label: 5.0 is not a whole number (int64)."),
+        (b'"label": 5', b'"label": null', "p.json, row 5, column label: null is not a whole number (int64)."),
+        (b'"label": 5', b'"label": [5]', "p.json, row 5, column label: a list is not a whole number (int64)."),
+        (
+            b'"label": 5',
+            b'"label": ' + b"9" * 40,
+            "p.json, row 5, column label: so large a number is not a whole number",
+        ),
         (b'"label": 5', b'"label": ' + b"9" * 5000, "p.json: a number has too many digits."),
-        (b'"label": 5', b'"label": 5, "label": 6', "p.json [5]: the key 'label' is there twice."),
-        (b'"label": 5', b'"label": 5, "x": 6', "p.json [5]: its keys must be id, label, score; they are"),
+        (b'"label": 5', b'"label": 5, "label": 6', "p.json, row 5: the key 'label' is there twice."),
+        (b'"label": 5', b'"label": 5, "x": 6', "p.json, row 5: its keys must be id, label, score; they are"),
         (b'"score": -1.0', b'"score": NaN', "p.json: NaN is not JSON, and no finite number."),
-        (b'"score": -1.0', b'"score": 1e999', "p.json [0].score: Infinity is not a number."),
+        (b'"score": -1.0', b'"score": 1e999', "p.json, row 0, column score: Infinity is too large for float32."),
+        (
+            b'"score": -1.0',
+            b'"score": ' + b"9" * 400,
+            "p.json, row 0, column score: so large a number is too large for",
+        ),
         (b'"score": -1.0', b'"score": 01', "p.json line 1, character"),
         (b"[{", b"[" * 100_000 + b"{", "p.json: it is nested too deep"),
         (b"[{", b"\xef\xbb\xbf[{", "p.json line 1, character 1: this is not JSON"),
     ],
 )
-def test_a_fault_of_a_json_names_its_path(old: bytes, new: bytes, said: str) -> None:
+def test_a_fault_of_a_json_names_row_and_column(old: bytes, new: bytes, said: str) -> None:
     content = written("json", table()).replace(old, new, 1)
     assert refusal(content, form_of("json"), IDS).startswith(said)
 
@@ -311,7 +321,9 @@ def zipped(method: int = zipfile.ZIP_DEFLATED, **members: bytes) -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("shape", ["1000000000,", "30, 1", "1099511627777, 0", "0, 99999999999999999999", ",", ""])
+@pytest.mark.parametrize(
+    "shape", ["1000000000,", "30, 1", "1 2,", "30", "-30,", "1099511627777, 0", "0, 99999999999999999999", ",", ""]
+)
 def test_a_header_that_lies_is_refused_without_taking_memory(shape: str) -> None:
     good = {name: npy(array.dtype.str, "30,", array.tobytes()) for name, array in table().items()}
     refusal(zipped(**good | {"label": npy("<i8", shape, table()["label"].tobytes())}), form_of("npz"), IDS)
@@ -330,6 +342,46 @@ def test_a_directory_that_lies_about_a_size_is_refused() -> None:
     at = content.rindex(b"PK\x01\x02")
     lying = content[: at + 24] + struct.pack("<I", 1 << 20) + content[at + 28 :]
     assert refusal(lying, form_of("npz"), IDS) == "p.npz: score.npy is not as large as the archive says."
+
+
+def test_a_bomb_behind_a_small_size_in_the_directory_takes_no_memory() -> None:
+    bomb = zipped(id=npy("<i8", "30,", IDS.tobytes()), label=b"", score=bytes(200 << 20))
+    at = bomb.rindex(b"PK\x01\x02")
+    tracemalloc.start()
+    said = refusal(bomb[: at + 24] + struct.pack("<I", 100) + bomb[at + 28 :], form_of("npz"), IDS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said.startswith("p.npz: it can't be read as an .npz file")
+    assert peak < 8 << 20
+
+
+def test_an_archive_with_very_many_entries_is_refused_by_its_end() -> None:
+    many = zipped(zipfile.ZIP_STORED, **{f"x{number}": b"" for number in range(1500)})
+    assert refusal(many, form_of("npz"), IDS).startswith("p.npz: it holds far more than a few arrays.")
+    with_comment = written("npz", table())[:-2] + b"\x01\x00!"
+    assert refusal(with_comment, form_of("npz"), IDS).startswith("p.npz: it can't be read as an .npz file.")
+
+
+@quick
+@given(data=st.data())
+def test_any_array_in_a_sound_archive_gives_arrays_or_the_one_refusal(data: st.DataObject) -> None:
+    """The archive's checksums hold, so that the array's own bytes are what is judged."""
+    members = {name: bytearray(npy(array.dtype.str, "30,", array.tobytes())) for name, array in table().items()}
+    label = members["label"]
+    pieces = [b"1 2,", b"'|O'", b"(30, 30)", b"-1,", b"99999999999999999999,", b"True", b"<f8", b"'<U9'", b"{", b"\0"]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at, piece = (
+            data.draw(st.integers(0, 90)),
+            data.draw(st.sampled_from(pieces) | st.binary(min_size=1, max_size=3)),
+        )
+        label[at : at + len(piece)] = piece
+    for shape in ("30,", data.draw(st.text("0123456789, -(", max_size=8))):
+        for content in (bytes(label), npy("<i8", shape, table()["label"].tobytes())):
+            whole = zipped(id=bytes(members["id"]), label=content, score=bytes(members["score"]))
+            try:
+                assert read(whole, form_of("npz"), IDS)["label"].dtype == np.int64
+            except InvalidSubmission:
+                continue
 
 
 def test_columns_in_fortrans_order_are_read_as_they_are_meant() -> None:
@@ -371,6 +423,14 @@ def test_a_safetensors_header_that_lies_is_refused(changes: dict[str, Any], size
     assert text.removeprefix("p.safetensors, ").removeprefix("p.safetensors: ").startswith(said)
 
 
+@pytest.mark.parametrize("notes", [[], {"by": 1}, {"by": {"a": "b"}}, None])
+def test_notes_of_safetensors_are_texts_as_its_library_has_it(notes: object) -> None:
+    text = refusal(
+        tensors({"id": ID, "label": LABEL, "score": SCORE, "__metadata__": notes}, 40), form_of("safetensors")
+    )
+    assert text == "p.safetensors: its __metadata__ must be an object of texts."
+
+
 @pytest.mark.parametrize("length", [0, 1 << 16, (1 << 63) + 5, (1 << 64) - 1])
 def test_a_header_length_that_lies_is_refused(length: int) -> None:
     refusal(struct.pack("<Q", length) + b"{}" + bytes(64), form_of("safetensors"))
@@ -388,6 +448,40 @@ def test_a_file_over_the_cap_is_not_opened(suffix: str) -> None:
     assert "at most 100 are read" in said
 
 
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_rows_beyond_the_ids_take_no_memory(suffix: str) -> None:
+    """One too many is enough to find an id twice or unknown."""
+    more = {"csv": b"100,1,1\n" * 100_000, "json": b""}[suffix]
+    content = written(suffix, table()) + more
+    if suffix == "json":
+        content = content[:-1] + b"," + b",".join([b'{"id": 100, "label": 1, "score": 1}'] * 100) + b"]"
+    place = {"csv": "p.csv line 32, column id", "json": "p.json, row 30, column id"}[suffix]
+    tracemalloc.start()
+    assert refusal(content, form_of(suffix), IDS).startswith(f"{place}: the id 100 was there before")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * len(content) + (1 << 20)
+
+
+def test_a_key_twice_among_very_many_is_found_at_once() -> None:
+    keys = ",".join(f'"k{number}":1' for number in range(100_000))
+    said = refusal(f'[{{{keys},"k99999":2}}]'.encode(), form_of("json"), IDS)
+    assert said == "p.json, row 0: the key 'k99999' is there twice."
+
+
+def test_a_csv_wider_than_its_column_may_be_is_refused_by_its_header() -> None:
+    head = ",".join(["id", *(f"code_{number}" for number in range(100_000))]).encode()
+    said = refusal(head, form_of("csv", VECTORS), IDS)
+    assert said == "p.csv line 1: code has vectors of 100000 numbers; they must have from 1 to 8."
+
+
+def test_small_ids_are_held_against_large_ones_as_numbers() -> None:
+    """300 is 44 in eight bits."""
+    form = form_of("npz", (Column("id", "uint8"),))
+    said = refusal(written("npz", {"id": np.array([44], np.uint8)}), form, np.array([300]))
+    assert "44 is not an id of the inputs" in said
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_the_order_of_rows_is_asked_for_where_it_is_declared(suffix: str) -> None:
     backwards = {name: array[::-1].copy() for name, array in table().items()}
@@ -402,7 +496,8 @@ def test_texts_are_read_and_those_that_hide_something_refused(suffix: str) -> No
     form = form_of(suffix, columns)
 
     assert read(written(suffix, {"id": ids[::-1], "label": label}), form, ids)["label"].tolist() == label[::-1].tolist()
-    assert "can't be seen" in refusal(written(suffix, {"id": ids, "label": np.array(["x", "\x07"])}), form, ids)
+    for wrong in ("\x07", "\x7f", *(["a\0b"] if suffix != "csv" else [])):
+        assert "can't be seen" in refusal(written(suffix, {"id": ids, "label": np.array(["x", wrong])}), form, ids)
     many = np.array(["x"] * 99_999 + ["y" * 200])
     if suffix != "npz":
         said = refusal(written(suffix, {"id": many, "label": many}), form)

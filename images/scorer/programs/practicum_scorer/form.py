@@ -93,7 +93,7 @@ class Form:
         """
         file = self._file_in(folder)
         reader = importlib.import_module(READERS[file.suffix])
-        table: Table = reader.read(file, form=self)
+        table: Table = reader.read(file, form=self, most_rows=None if ids is None else len(ids))
         self._check(table, file=file)
         if ids is None:
             return table.columns
@@ -144,8 +144,8 @@ class Form:
     def _order(self, table: Table, *, wanted: np.ndarray) -> np.ndarray:
         """Where the row of each wanted id stands."""
         given = table.columns[ID]
-        if given.dtype.kind != wanted.dtype.kind:
-            wanted = wanted.astype(given.dtype if given.dtype.kind != "U" else str)
+        if (given.dtype.kind == "U") != (wanted.dtype.kind == "U"):
+            wanted = wanted.astype(str if given.dtype.kind == "U" else given.dtype)
         order = np.argsort(given, kind="stable")
         ranked = given[order]
         for twice in np.flatnonzero(ranked[1:] == ranked[:-1])[:1]:
@@ -154,10 +154,9 @@ class Form:
             raise InvalidSubmission(
                 f"the id {_shown(given[second])} was there before ({table.place(first, ID, None)}).", where=where
             )
-        unknown = np.flatnonzero(~np.isin(given, wanted))
-        for row in unknown[:1]:
+        for row in np.flatnonzero(~np.isin(given, wanted))[:1]:
             raise InvalidSubmission(
-                f"{_shown(given[row])} is not an id of the inputs ({unknown.size} such in all). Copy their ids.",
+                f"{_shown(given[row])} is not an id of the inputs. Copy their ids.",
                 where=table.place(int(row), ID, None),
             )
         missing = np.flatnonzero(~np.isin(wanted, given))

@@ -14,26 +14,29 @@ from pathlib import Path
 
 import numpy as np
 
-from practicum_scorer.form import Column, Form, Table, as_texts
+from practicum_scorer.form import MEBIBYTE, Column, Form, Table, as_texts
 from practicum_scorer.refusal import InvalidSubmission, quoted
 
+MOST_BYTES = 32 * MEBIBYTE  # a field of a few letters takes some ten times its length
 MOST_DIGITS = 400
 WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
 REAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 PLAIN = {"i": b"0123456789-,\n", "u": b"0123456789-,\n", "f": b"0123456789+-.eE,\n"}
 
 
-def read(file: Path, *, form: Form) -> Table:
-    """The columns of the file.
+def read(file: Path, *, form: Form, most_rows: int | None) -> Table:
+    """The columns of the file. Of more than ``most_rows`` only one too many is looked at: its id can't be right.
 
     Raises:
         InvalidSubmission: names line and column.
     """
     name = file.name
-    lines = _lines(file.read_bytes(), name=name)
+    if file.stat().st_size > MOST_BYTES:
+        raise InvalidSubmission(f"at most {MOST_BYTES:,} bytes of text are read; take .npz.", where=name)
+    lines = _lines(file.read_bytes(), name=name, most=-1 if most_rows is None else most_rows + 2)
     heads = _heads(lines[0], form=form, name=name)
-    labels = [label for column in form.columns for label in heads[column.name]]
-    rows = _rows(lines, count=len(labels), name=name)
+    count = sum(map(len, heads.values()))
+    flat = _fields(lines, count=count, name=name)
 
     def place(row: int, column: str, entry: int | None) -> str:
         return f"{name} line {row + 2}, column {heads[column][entry or 0]}"
@@ -41,17 +44,16 @@ def read(file: Path, *, form: Form) -> Table:
     columns, start = {}, 0
     for column in form.columns:
         width = len(heads[column.name])
-        fields = (
-            [row[start] for row in rows] if width == 1 else list(chain(*(row[start : start + width] for row in rows)))
-        )
+        rows = (flat[at : at + width] for at in range(start, len(flat), count))
+        fields = flat[start::count] if width == 1 else list(chain.from_iterable(rows))
         array = _array(fields, column, lambda at, c=column, w=width: place(at // w, c.name, at % w))
-        columns[column.name] = array if column.width is None else array.reshape(len(rows), width)
+        columns[column.name] = array if column.width is None else array.reshape(-1, width)
         start += width
     return Table(columns, place)
 
 
-def _lines(content: bytes, *, name: str) -> list[str]:
-    """The lines without their ends."""
+def _lines(content: bytes, *, name: str, most: int) -> list[str]:
+    """The first ``most`` lines without their ends; all, if it is below 0."""
     if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise InvalidSubmission(
             "it begins with a byte order mark; save it as UTF-8 without one.", where=f"{name} line 1"
@@ -67,7 +69,7 @@ def _lines(content: bytes, *, name: str) -> list[str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise InvalidSubmission("this is not UTF-8 text.", where=f"{name} line {line}") from None
-    return text.removesuffix("\n").split("\n")
+    return text.removesuffix("\n").split("\n", most)[: most if most >= 0 else None]
 
 
 def _heads(line: str, *, form: Form, name: str) -> dict[str, list[str]]:
@@ -78,6 +80,10 @@ def _heads(line: str, *, form: Form, name: str) -> dict[str, list[str]]:
     widths = [column.width[0] if column.width else 1 for column in wide]
     if wide:
         widths[-1] = max(1, spare - sum(widths[:-1]))
+        least, most = wide[-1].width or (1, 1)
+        if widths[-1] > most:
+            what = f"{wide[-1].name} has vectors of {widths[-1]} numbers; they must have from {least} to {most}."
+            raise InvalidSubmission(what, where=f"{name} line 1")
     by_name = dict(zip((column.name for column in wide), widths, strict=True))
     heads = {
         column.name: [f"{column.name}_{entry}" for entry in range(by_name[column.name])]
@@ -94,16 +100,16 @@ def _heads(line: str, *, form: Form, name: str) -> dict[str, list[str]]:
     return heads
 
 
-def _rows(lines: list[str], *, count: int, name: str) -> list[list[str]]:
-    """The fields of each line after the header."""
-    rows = []
+def _fields(lines: list[str], *, count: int, name: str) -> list[str]:
+    """The fields of every line after the header, ``count`` a line, one after the other."""
+    flat: list[str] = []
     for number, line in enumerate(lines[1:], start=2):
         fields = line.split(",") if '"' not in line else _unquoted(line, where=f"{name} line {number}")
         if len(fields) != count:
             what = f"it has {len(fields)} fields; there must be {count}." if line else "the line is empty."
             raise InvalidSubmission(what, where=f"{name} line {number}")
-        rows.append(fields)
-    return rows
+        flat += fields
+    return flat
 
 
 def _unquoted(line: str, *, where: str) -> list[str]:

@@ -28,17 +28,17 @@ class _Twice:
         self.key = key
 
 
-def read(file: Path, *, form: Form) -> Table:
-    """The columns of the file.
+def read(file: Path, *, form: Form, most_rows: int | None) -> Table:
+    """The columns of the file. Of more than ``most_rows`` only one too many is looked at: its id can't be right.
 
     Raises:
-        InvalidSubmission: names the path, such as ``[16].label``.
+        InvalidSubmission: names row (the first is 0) and column.
     """
     name = file.name
-    rows = _rows(file, form=form)
+    rows = _rows(file, form=form, most=None if most_rows is None else most_rows + 1)
 
     def place(row: int, column: str, entry: int | None) -> str:
-        return f"{name} [{row}].{column}" + ("" if entry is None else f"[{entry}]")
+        return f"{name}, row {row}, column {column}" + ("" if entry is None else f", entry {entry}")
 
     columns = {}
     for column in form.columns:
@@ -47,13 +47,14 @@ def read(file: Path, *, form: Form) -> Table:
     return Table(columns, place)
 
 
-def _rows(file: Path, *, form: Form) -> list[dict[str, Any]]:
+def _rows(file: Path, *, form: Form, most: int | None) -> list[dict[str, Any]]:
     rows = _parsed(file)
     if not isinstance(rows, list):
         raise InvalidSubmission(f"it must be a list with one object a row. {form.how}", where=file.name)
     names = {column.name for column in form.columns}
+    rows = rows[:most]
     for place, row in enumerate(rows):
-        where = f"{file.name} [{place}]"
+        where = f"{file.name}, row {place}"
         if isinstance(row, _Twice):
             raise InvalidSubmission(f"the key {quoted(row.key)} is there twice.", where=where)
         if not isinstance(row, dict):
@@ -88,8 +89,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Twice:
     found = dict(pairs)
     if len(found) == len(pairs):
         return found
-    keys = [key for key, _ in pairs]
-    return _Twice(next(key for key in keys if keys.count(key) > 1))
+    seen: set[str] = set()
+    return _Twice(next(key for key, _ in pairs if key in seen or seen.add(key)))
 
 
 def _constant(word: str) -> float:
@@ -104,9 +105,11 @@ def _array(values: list[Any], column: Column, place: Place, row: int | None) -> 
             raise _refused(value, column, place, at, row)
     if column.type == "str":
         return as_texts(values, lambda at: place(at, column.name, None))
-    limits = np.iinfo(column.dtype) if column.dtype.kind != "f" else np.finfo(column.dtype)
+    limits = np.finfo(column.dtype) if column.dtype.kind == "f" else np.iinfo(column.dtype)
+    number = float if column.dtype.kind == "f" else int
+    low, high = number(limits.min), number(limits.max)  # Python's compare exactly, however many digits there are
     for at, value in enumerate(values):
-        if not limits.min <= value <= limits.max:
+        if not low <= value <= high:
             raise _refused(value, column, place, at, row)
     return np.array(values, dtype=column.dtype)
 
@@ -114,6 +117,8 @@ def _array(values: list[Any], column: Column, place: Place, row: int | None) -> 
 def _refused(value: Any, column: Column, place: Place, at: int, row: int | None) -> InvalidSubmission:
     where = place(at, column.name, None) if row is None else place(row, column.name, at)
     shown = quoted(value) if isinstance(value, str) else _short(value)
+    if column.dtype.kind == "f" and type(value) in (int, float):
+        return InvalidSubmission(f"{shown} is too large for {column.type}.", where=where)
     return InvalidSubmission(f"{shown} is not a {column.noun}.", where=where)
 
 

@@ -19,10 +19,13 @@ from practicum_scorer.form import MOST_CHARACTERS, Column, Form, Table
 from practicum_scorer.refusal import InvalidSubmission, quoted
 
 HEADER_BYTES = 4096
+END = struct.Struct("<4s4H2LH")  # the archive's last record: ..., bytes of its directory, where it begins, of a comment
+END_MARK, ZIP64_MARK = b"PK\x05\x06", b"PK\x06\x07"
 MOST_SIZE = 1 << 40
+MOST_DIRECTORY_BYTES = 1 << 16
 NPY = re.compile(
     rb"\x93NUMPY[\x01-\x03]\x00(?:..|.{4})\{'descr': '(?P<descr>[^']{1,9})', 'fortran_order': (?P<fortran>False|True), "
-    rb"'shape': \((?P<shape>[0-9, ]{0,60})\), \} *\n",
+    rb"'shape': \((?P<shape>(?:[0-9]{1,20},|[0-9]{1,20}(?:, [0-9]{1,20}){1,7})?)\), \} *\n",
     re.DOTALL,
 )
 TEXTS = re.compile(r"<U([1-9][0-9]{0,5})", re.ASCII)
@@ -33,15 +36,17 @@ BROKEN = (
 )  # fmt: skip
 
 
-def read(file: Path, *, form: Form) -> Table:
+def read(file: Path, *, form: Form, most_rows: int | None) -> Table:  # noqa: ARG001 - every format is asked alike
     """The arrays of the file.
 
     Raises:
         InvalidSubmission: names the array.
     """
     name = file.name
+    packed = file.read_bytes()
+    _check_end(packed, form=form, name=name)
     try:
-        with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             contents = _members(archive, form=form, name=name)
     except BROKEN as error:
         raise InvalidSubmission(
@@ -58,6 +63,19 @@ def read(file: Path, *, form: Form) -> Table:
     return Table(columns, place)
 
 
+def _check_end(packed: bytes, *, form: Form, name: str) -> None:
+    """It ends as numpy's archives do, without a comment, and its directory is as short as a few arrays make it.
+
+    Python's reader makes an object of each entry before anything can be asked.
+    """
+    end = packed[-END.size :]
+    if len(end) < END.size or not end.startswith(END_MARK) or ZIP64_MARK in packed[-END.size - 20 : -END.size]:
+        raise InvalidSubmission(f"it can't be read as an .npz file. {form.how}", where=name)
+    directory_bytes, comment_bytes = END.unpack(end)[-3], END.unpack(end)[-1]
+    if directory_bytes > MOST_DIRECTORY_BYTES or comment_bytes:
+        raise InvalidSubmission(f"it holds far more than a few arrays. {form.how}", where=name)
+
+
 def _members(archive: zipfile.ZipFile, *, form: Form, name: str) -> dict[str, bytes]:
     entries = archive.infolist()
     wanted = sorted(f"{column.name}.npy" for column in form.columns)
@@ -71,7 +89,11 @@ def _members(archive: zipfile.ZipFile, *, form: Form, name: str) -> dict[str, by
     for entry in entries:
         if entry.flag_bits & 0x41 or entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InvalidSubmission(f"{entry.filename} is packed in a way numpy doesn't write. {form.how}", where=name)
-    contents = {entry.filename.removesuffix(".npy"): archive.read(entry) for entry in entries}
+    # ZipFile.read would unpack all of a member first, whatever size the directory says.
+    contents = {}
+    for entry in entries:
+        with archive.open(entry) as member:
+            contents[entry.filename.removesuffix(".npy")] = member.read(entry.file_size + 1)
     for entry, content in zip(entries, contents.values(), strict=True):
         if len(content) != entry.file_size:
             raise InvalidSubmission(f"{entry.filename} is not as large as the archive says.", where=name)
@@ -126,6 +148,8 @@ def _name(descr: str) -> str:
 def _check_texts(values: np.ndarray, *, where: str) -> None:
     """Letters that are letters: what lies beyond Unicode can't even be shown."""
     letters = values.view("<u4").reshape(len(values), -1)
-    is_wrong = (letters > 0x10FFFF) | ((letters >= 0xD800) & (letters <= 0xDFFF)) | ((letters > 0) & (letters < 32))
+    is_wrong = (letters > 0x10FFFF) | ((letters >= 0xD800) & (letters <= 0xDFFF))
+    is_wrong |= ((letters > 0) & (letters < 32)) | (letters == 127)
+    is_wrong[:, :-1] |= (letters[:, :-1] == 0) & (letters[:, 1:] > 0)
     for row, _ in np.argwhere(is_wrong)[:1]:
         raise InvalidSubmission("the text has a character that can't be seen.", where=f"{where}, row {row}")

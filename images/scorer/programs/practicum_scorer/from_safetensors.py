@@ -23,7 +23,7 @@ NOTES = "__metadata__"
 MOST = 1 << 40
 
 
-def read(file: Path, *, form: Form) -> Table:
+def read(file: Path, *, form: Form, most_rows: int | None) -> Table:  # noqa: ARG001 - every format is asked alike
     """The tensors of the file.
 
     Raises:
@@ -31,6 +31,9 @@ def read(file: Path, *, form: Form) -> Table:
     """
     name, content = file.name, file.read_bytes()
     header, start = _header(content, name=name)
+    notes = header.get(NOTES, {})
+    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
+        raise InvalidSubmission(f"its {NOTES} must be an object of texts.", where=name)
     names = {column.name for column in form.columns}
     if header.keys() - {NOTES} != names:
         listed = ", ".join(quoted(key) for key in list(header)[:10] if key != NOTES) or "none"
