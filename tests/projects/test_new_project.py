@@ -47,7 +47,7 @@ def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspac
         said += done.stdout
 
     assert [line[2] for line in here] == ["new", "golden", "check"]
-    assert "heart-beats: all 17 checks passed." in said
+    assert "heart-beats: all 18 checks passed." in said
     parser = CommandParser()
     Command().add_arguments(parser)
     asked = parser.parse_args(publishing[2:])

@@ -88,7 +88,7 @@ def test_a_project_that_keeps_its_promises_passes_every_check(project: Path) -> 
     assert report.passed, "\n".join(said)
     assert [result.name for result in report.results] == list(CHECKS)
     assert said == [result.line() for result in report.results]
-    assert report.summary() == "tiny: all 17 checks passed."
+    assert report.summary() == "tiny: all 18 checks passed."
     assert (report.is_complete, report.digest) == (True, check.digest_tree(project))
 
 
