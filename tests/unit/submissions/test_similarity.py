@@ -109,6 +109,16 @@ def test_code_that_is_none_is_read_all_the_same(broken: str) -> None:
     assert held_against(broken, broken).share in (0.0, 1.0)
 
 
+def test_attributes_of_self_are_names_of_one_s_own_and_others_are_not() -> None:
+    method = (
+        "def step(self, x):\n    self.h = np.maximum(0, x @ self.w1 + self.b1)\n    return self.h @ self.w2 + self.b2\n"
+    )
+    other_names = method.replace("self.h", "self.hidden").replace("self.w", "self.weight_").replace("self.b", "self.c")
+
+    assert held_against(method, other_names).share == 1.0
+    assert held_against(method, method.replace("np.maximum", "np.minimum")).share < 1.0
+
+
 @pytest.fixture
 def project(version: Any) -> Any:
     shutil.copytree(DIGITS, version.folder / "project", dirs_exist_ok=True)
