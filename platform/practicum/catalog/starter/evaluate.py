@@ -28,5 +28,5 @@ def evaluate(predictions: Path, answers: Path) -> dict[str, float]:
         ids, truth = held["id"], held["label"]
     label = FORM.read(predictions, ids=ids)["label"]
     right = label == truth
-    by_shape = [right[truth == shape].mean() for shape in np.unique(truth)]
+    by_shape = [right[truth == shape].mean() for shape in np.flatnonzero(np.bincount(truth))]
     return {"accuracy": float(right.mean()), "worst_shape": float(min(by_shape))}
