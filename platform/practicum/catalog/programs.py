@@ -184,7 +184,7 @@ class Programs:
 
     def foreign_imports(self, project: Path) -> list[str]:
         """Packages that evaluate.py brings in beyond the standard library and numpy."""
-        beside = self.home / "reader"  # a copy: the workspace's image, where this runs on a site, has none
+        beside = self.home / "reader"  # a copy: a mentor's own interpreter has none
         source = self.images / "scorer" / "programs" / READER
         if source.is_dir():
             shutil.copytree(source, beside / READER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
