@@ -47,11 +47,11 @@ def _csv(head: bytes, _size: int, columns: Mapping[str, Any]) -> str:
     if head.startswith(MARKS):
         return " line 1: it begins with a byte order mark; save it as UTF-8 without one."
     line = head.partition(b"\n")[0].removesuffix(b"\r").decode(errors="replace")
-    if any(isinstance(column, dict) and column.get("width") for column in columns.values()):
-        is_right = line.startswith(next(iter(columns)))
-    else:
-        is_right = line == ",".join(columns)
-    return "" if is_right else f" line 1: the header must be exactly {','.join(columns)}; it is '{shown(line)}'."
+    wide = {name for name, column in columns.items() if isinstance(column, dict) and column.get("width")}
+    wanted = ",".join(f"{name}_0,{name}_1,..." if name in wide else name for name in columns)
+    # Where a vector is, only what stands before its entries is known here.
+    is_right = line.startswith(wanted.partition("_0,")[0]) if wide else line == wanted
+    return "" if is_right else f" line 1: the header must be exactly {wanted}; it is '{shown(line)}'."
 
 
 def _json(head: bytes, _size: int, _columns: Mapping[str, Any]) -> str:

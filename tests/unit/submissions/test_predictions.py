@@ -52,6 +52,17 @@ def test_a_file_begins_as_its_format_does(tmp_path: Path, name: str, content: by
     assert str(raised.value).startswith(fault)
 
 
+def test_the_header_of_vectors_is_judged_as_far_as_it_is_known(tmp_path: Path) -> None:
+    asked = ASKED | {"columns": COLUMNS | {"code": {"type": "float32", "width": [1, 64]}}}
+    (tmp_path / "p.csv").write_bytes(b"id,label,code_0,code_1,code_2\n")
+    check_predictions(tmp_path, asked=asked)
+    (tmp_path / "p.csv").write_bytes(b"label,id,code_0\n")
+    with pytest.raises(
+        BadArchive, match=r"the header must be exactly id,label,code_0,code_1,...; it is 'label,id,code_0'"
+    ):
+        check_predictions(tmp_path, asked=asked)
+
+
 def test_a_file_over_the_projects_cap_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"id,label\n".ljust((1 << 20) + 1, b"1"))
     with pytest.raises(SubmissionTooLarge, match=r"p.csv has 1,048,577 bytes; this project takes at most 1,048,576"):
