@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
 from practicum.catalog import hostile, skeleton
@@ -12,8 +13,23 @@ from practicum.catalog.services import check_in_containers
 from practicum.engine.docker import DockerEngine
 
 pytestmark = pytest.mark.engine
+ROOT = Path(__file__).resolve().parents[2]
 
-CHECKS = ("toy and split repeat", "baseline", "baseline beats the mindless", "an endless submission")
+CHECKS = (
+    "toy and split repeat",
+    "baseline",
+    "baseline beats the mindless",
+    "every format",
+    "evaluate is pure",
+    "an endless submission",
+)
+SCORED_IN_A_NOTEBOOK = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "/opt/project")
+import evaluate
+print(evaluate.evaluate(Path("/opt/project/golden/perfect-json"), Path("/opt/project/golden/answers"))["accuracy"])
+"""
 
 
 def test_a_new_project_is_checked_in_containers(
@@ -29,3 +45,18 @@ def test_a_new_project_is_checked_in_containers(
     assert report.passed, "\n".join(result.line() for result in report.results)
     assert [result.name for result in report.results] == list(CHECKS)
     assert list((data_dir / "catalog").iterdir()) == []
+
+
+def test_an_intern_may_import_evaluate_in_the_workspace(settings: Any) -> None:
+    client = docker.from_env(timeout=60)
+    said = client.containers.run(
+        settings.PRACTICUM_WORKSPACE_IMAGE,
+        ["/opt/venv/bin/python", "-c", SCORED_IN_A_NOTEBOOK],
+        entrypoint="",
+        remove=True,
+        network_mode="none",
+        volumes={str(ROOT / "projects" / "digits"): {"bind": "/opt/project", "mode": "ro"}},
+    )
+    client.close()
+
+    assert said.decode().strip() == "1.0"

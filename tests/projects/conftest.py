@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SCORER = str(ROOT / "images" / "scorer" / "programs")
 PROJECTS = tuple(sorted(path.parent.name for path in (ROOT / "projects").glob("*/project.toml")))
 
 InProject = Callable[[str, str], str]
@@ -28,7 +29,7 @@ def in_project(workspace_python: Path) -> InProject:
     """Run code with a project's folder importable, warnings as errors; what it printed."""
 
     def run(slug: str, code: str) -> str:
-        prelude = f"import sys; sys.path.insert(0, {str(ROOT / 'projects' / slug)!r})\n"
+        prelude = f"import sys; sys.path[:0] = [{str(ROOT / 'projects' / slug)!r}, {SCORER!r}]\n"
         command = [str(workspace_python), "-I", "-B", "-W", "error", "-c", prelude + code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import json
 import shutil
+import struct
 import sys
 import tempfile
 import zipfile
@@ -22,6 +23,7 @@ import numpy as np
 
 SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
 KEPT = 150
+SCORER = Path(__file__).resolve().parents[2] / "images" / "scorer" / "programs"
 
 Columns = dict[str, np.ndarray]
 Case = Callable[[Path], None]
@@ -29,7 +31,7 @@ Case = Callable[[Path], None]
 
 def main(project: Path) -> None:
     """Write ``golden/`` of the project anew."""
-    sys.path.insert(0, str(project))
+    sys.path[:0] = [str(project), str(SCORER)]
     data, baseline, evaluate = (importlib.import_module(name) for name in ("data", "baseline", "evaluate"))
     golden = project / "golden"
     shutil.rmtree(golden, ignore_errors=True)
@@ -43,7 +45,7 @@ def main(project: Path) -> None:
         (golden / name).mkdir()
         write(golden / name)
         lines += ["", "[[cases]]", f'name = "{name}"', verdict(evaluate, golden, name=name)]
-        if name == "baseline" and "code" in predicted:
+        if (name == "baseline" or name.startswith("perfect")) and "code" in predicted:
             lines.append("tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images")
     (golden / "golden.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -98,6 +100,23 @@ def cut(case: Case, *, bytes_kept: int) -> Case:
     return write
 
 
+def tensors(*, gap: int = 0, **columns: np.ndarray) -> Case:
+    """A .safetensors file; with a ``gap`` the last tensor begins so many bytes later than it may."""
+
+    def write(folder: Path) -> None:
+        header, contents, end = {}, [], 0
+        for name, values in columns.items():
+            first = end + (gap if name == list(columns)[-1] else 0)
+            end = first + values.nbytes
+            dtype = {"i8": "I64", "f4": "F32", "f8": "F64"}[values.dtype.str[1:]]
+            header[name] = {"dtype": dtype, "shape": values.shape, "data_offsets": [first, end]}
+            contents.append(np.ascontiguousarray(values).tobytes())
+        said = json.dumps(header).encode()
+        (folder / "predictions.safetensors").write_bytes(struct.pack("<Q", len(said)) + said + b"".join(contents))
+
+    return write
+
+
 def header_says_more(ids: np.ndarray) -> Case:
     """An id array whose header promises a thousand million rows."""
 
@@ -136,6 +155,10 @@ def digit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
     ids, truth, label = answers["id"], answers["label"], predicted["label"]
     rows = "".join(f"{name},{value}\n" for name, value in zip(ids, truth, strict=True))
     wrong = label.copy()
+
+    def listed(labels: list[object]) -> str:
+        return json.dumps([{"id": name, "label": said} for name, said in zip(ids.tolist(), labels, strict=True)])
+
     wrong[5] = 10
     return {
         "perfect": npz(id=ids, label=truth),
@@ -149,6 +172,15 @@ def digit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
         "malformed-header": header_says_more(ids),
         "malformed-csv-nan": text("predictions.csv", f"id,label\n{ids[0]},nan\n"),
         "malformed-csv-header": text("predictions.csv", rows),
+        "perfect-json": text("predictions.json", listed(truth.tolist())),
+        "perfect-safetensors": tensors(id=ids[::-1], label=truth[::-1]),
+        "malformed-json-twice": text("predictions.json", listed(truth.tolist()).replace('"label"', '"id"', 1)),
+        "malformed-safetensors-overlap": tensors(id=ids, label=truth, gap=-8),
+        "malformed-safetensors-dtype": tensors(id=ids, label=truth.astype(np.float32)),
+        "malformed-json-text": text("predictions.json", listed([*truth.tolist()[:-1], "seven"])),
+        "malformed-csv-underscore": text(
+            "predictions.csv", "id,label\n" + rows.replace(f",{truth[16]}\n", ",1_0\n", 1)
+        ),
     }
 
 
@@ -168,6 +200,9 @@ def code_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
         "malformed-double": npz(id=ids, code=perfect.astype(np.float64)),
         "malformed-shape": npz(id=ids, code=code[:, 0]),
         "malformed-wide": npz(id=ids, code=np.zeros((len(ids), 1025), dtype=np.float32)),
+        "perfect-safetensors": tensors(id=ids[::-1], code=perfect[::-1]),
+        "malformed-safetensors-nan": tensors(id=ids, code=broken),
+        "malformed-safetensors-gap": tensors(id=ids, code=code, gap=8),
         "malformed-empty": npz(id=ids, code=np.zeros((len(ids), 0), dtype=np.float32)),
     }
 

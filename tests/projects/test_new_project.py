@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from django.core.management.base import CommandParser
 
+from practicum.catalog import skeleton
+from practicum.catalog.services import check_in_containers
 from practicum.config.management.commands.project import Command
+from practicum.engine.local import LocalEngine
 
 from .conftest import ROOT
 
@@ -47,8 +50,21 @@ def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspac
         said += done.stdout
 
     assert [line[2] for line in here] == ["new", "golden", "check"]
-    assert "heart-beats: all 17 checks passed." in said
+    assert "heart-beats: all 18 checks passed." in said
     parser = CommandParser()
     Command().add_arguments(parser)
     asked = parser.parse_args(publishing[2:])
     assert (asked.verb, asked.directory, asked.by) == ("publish", Path("projects/heart-beats"), "mira")
+
+
+def test_a_new_project_on_its_own_passes_where_there_is_no_container_engine(
+    tmp_path: Path, data_dir: Path, workspace_python: Path
+) -> None:
+    """The folder alone is enough: what evaluate.py reads predictions with lies beside the scorer's program."""
+    folder = skeleton.make("heart-beats", into=tmp_path)
+    engine = LocalEngine(python=str(workspace_python), state_dir=tmp_path / "engine")
+    names = ("toy and split repeat", "baseline", "every format", "evaluate is pure")
+
+    report = check_in_containers(folder, engine=engine, only=names)
+
+    assert report.passed, "\n".join(result.line() for result in report.results)

@@ -16,17 +16,19 @@ pytestmark = pytest.mark.workspace
 FUZZ = """
 import pathlib, random, tempfile, evaluate
 golden = pathlib.Path({golden!r})
-good = (golden / "perfect" / "predictions.npz").read_bytes()
+goods = [file for case in sorted(golden.glob("perfect*")) for file in case.iterdir()]
 random.seed(7)
 refused = 0
 with tempfile.TemporaryDirectory() as folder:
-    for _ in range(400):
-        broken = bytearray(good)
+    for turn in range(400):
+        good = goods[turn % len(goods)]
+        broken = bytearray(good.read_bytes())
         for _ in range(random.choice((1, 2, 8))):
             broken[random.randrange(len(broken))] = random.randrange(256)
         if random.random() < 0.2:
             del broken[random.randrange(len(broken)):]
-        pathlib.Path(folder, "predictions.npz").write_bytes(broken)
+        [file.unlink() for file in pathlib.Path(folder).iterdir()]
+        pathlib.Path(folder, good.name).write_bytes(broken)
         try:
             evaluate.evaluate(pathlib.Path(folder), golden / "answers")
         except evaluate.InvalidSubmission:

@@ -6,8 +6,9 @@ or the project's: traceback on stderr, exit code 1, nothing on stdout.
 
 Where the answers hold ``shown-ids.json``, a list of ids as texts, the line has ``"shown": {name: number}`` too: the same
 function called once more, on the rows of these ids alone. By then the first call has accepted the predictions. For the
-second call the tables (``.npz`` with an array ``id``, ``.csv`` with a column ``id``) among the answers and among the files
-that project.toml names are written anew with fewer rows, to a folder in memory.
+second call the tables (``.npz`` and ``.safetensors`` with an array ``id``, ``.csv`` with a column ``id``, ``.json`` with a
+list of objects that have one) among the answers and among the files that project.toml names are written anew with fewer
+rows, to a folder in memory.
 
 With ``--wait`` everything is loaded first, the line ``READY`` is printed, and the predictions are looked at only after
 SIGUSR1; SIGTERM ends it with exit code 5. The predictions come from a container that ran an intern's code: only plain
@@ -55,6 +56,10 @@ BROKEN = (
     NotImplementedError,
     RuntimeError,
     ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RecursionError,
     csv.Error,
 )
 STOPPED = 5
@@ -70,11 +75,16 @@ class Project:
     """A project's ``evaluate.py``: its function and its refusal."""
 
     def __init__(self, folder: Path) -> None:
+        # The project's own modules first, then practicum_scorer, which lies beside this file.
         sys.path.insert(0, str(folder.resolve()))
+        sys.path.append(str(Path(__file__).resolve().parent))
         module = importlib.import_module("evaluate")
         self.folder = folder
         self.evaluate: Callable[[Path, Path], Any] = module.evaluate
-        self.invalid: type[Exception] = module.InvalidSubmission
+        shared = sys.modules.get("practicum_scorer")
+        self.invalid: tuple[type[Exception], ...] = (
+            (module.InvalidSubmission, shared.InvalidSubmission) if shared else (module.InvalidSubmission,)
+        )
 
     @property
     def files(self) -> list[str]:
@@ -152,7 +162,7 @@ def verdict(project: Project, *, predictions: Path, answers: Path) -> dict[str, 
     try:
         check_plain(predictions)
         metrics = plain_metrics(project.evaluate(predictions, answers))
-    except (RefusedError, project.invalid) as refusal:
+    except (RefusedError, *project.invalid) as refusal:
         return {"invalid": _printable(str(refusal)) or "The predictions were refused."}
     if not (answers / SHOWN_IDS).exists():
         return {"metrics": metrics}
@@ -182,7 +192,7 @@ def shown_metrics(project: Project, *, predictions: Path, answers: Path) -> dict
 
 def try_to_cut(path: Path, *, shown: frozenset[str], into: Path) -> bool:
     """Write the rows of these ids to a file of the same name; False for what is no table with ids."""
-    cut = {".npz": cut_npz, ".csv": cut_csv}.get(path.suffix)
+    cut = {".npz": cut_npz, ".csv": cut_csv, ".json": cut_json, ".safetensors": cut_safetensors}.get(path.suffix)
     try:
         return cut is not None and path.is_file() and cut(path, shown=shown, to=into / path.name)
     except BROKEN as error:
@@ -207,12 +217,58 @@ def cut_csv(path: Path, *, shown: frozenset[str], to: Path) -> bool:
     return True
 
 
+def cut_json(path: Path, *, shown: frozenset[str], to: Path) -> bool:
+    """The objects of the list whose ``id`` is shown; another JSON than a list of objects with ids is no table."""
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise ValueError("it is too large")
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and "id" in row for row in rows):
+        return False
+    to.write_text(json.dumps([row for row in rows if plain_id(str(row["id"])) in shown]), encoding="utf-8")
+    return True
+
+
+def cut_safetensors(path: Path, *, shown: frozenset[str], to: Path) -> bool:
+    """Every tensor with a row for each id, cut to the rows whose ``id`` (int64 or uint8) is shown."""
+    if path.stat().st_size > MAX_TABLE_BYTES:
+        raise ValueError("it is too large")
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = {name: said for name, said in json.loads(content[8:start]).items() if name != "__metadata__"}
+    if "id" not in header:
+        return False
+    keep = [plain_id(str(number)) in shown for number in _tensor_ids(header["id"], content[start:])]
+    made, kept, end = {}, [], 0
+    for name, said in header.items():
+        values = content[start + said["data_offsets"][0] : start + said["data_offsets"][1]]
+        shape = said["shape"]
+        if shape[:1] == [len(keep)]:
+            width = len(values) // len(keep) if keep else 0
+            pieces = (values[at : at + width] for at in range(0, len(values), width or 1))
+            values, shape = b"".join(compress(pieces, keep)), [sum(keep), *shape[1:]]
+        made[name] = {"dtype": said["dtype"], "shape": shape, "data_offsets": [end, end + len(values)]}
+        kept.append(values)
+        end += len(values)
+    text = json.dumps(made).encode()
+    to.write_bytes(len(text).to_bytes(8, "little") + text + b"".join(kept))
+    return True
+
+
+def _tensor_ids(said: Mapping[str, Any], values: bytes) -> Sequence[int]:
+    first, last = said["data_offsets"]
+    if said["dtype"] == "U8":
+        return values[first:last]
+    if said["dtype"] != "I64":
+        raise ValueError("the tensor id is not one whole number a row")
+    return struct.unpack(f"<{(last - first) // 8}q", values[first:last])
+
+
 def cut_npz(path: Path, *, shown: frozenset[str], to: Path) -> bool:
     """Every array with a row for each id, cut to the rows whose ``id`` is shown; other arrays as they are."""
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_TABLE_BYTES:
             raise ValueError("its arrays are too large")
-        members = {name: archive.read(name) for name in archive.namelist()}
+        members = {entry.filename: archive.open(entry).read(entry.file_size) for entry in archive.infolist()}
     if "id.npy" not in members:
         return False
     keep = [text in shown for text in ids_of(members["id.npy"])]

@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from practicum.catalog import hostile
-from practicum.catalog.checked import Checked
+from practicum.catalog.checked import PREDICTIONS, Checked
+from practicum.catalog.formats import written_as
 from practicum.catalog.leaks import Fault, another_secret_hides_others, nothing_leaks, parts_are_disjoint
 from practicum.catalog.manifest import ManifestInvalid
+from practicum.catalog.npz import read_npz
 from practicum.catalog.programs import IMAGES, Completed, ProgramFailed, Programs, Runner, run_process, this_python
 from practicum.catalog.report import Report, Result
 from practicum.catalog.shown import write_shown
@@ -229,6 +231,26 @@ def _shown_part(project: Checked) -> str:
     return f"{count} rows, {shown[project.metric]:.4f} on them and {project.score[project.metric]:.4f} on all"
 
 
+def _every_format(project: Checked) -> str:
+    """The baseline's predictions score the same from each file that interns may hand in."""
+    declared, files = project.manifest.submission.columns, project.manifest.submission.files
+    columns = read_npz(project.predictions / PREDICTIONS)
+    if columns.keys() != declared.keys():
+        raise Fault(f"the baseline writes {', '.join(columns)}; submission.columns says {', '.join(declared)}")
+    ordered = {name: columns[name] for name in declared}
+    for file in files:
+        content = written_as(file, ordered)
+        if content is None:
+            continue
+        out = project.work / "formats" / file
+        out.mkdir(parents=True)
+        (out / file).write_bytes(content)
+        answer = project.judge_any(out, project.answers)
+        if answer != project.score:
+            raise Fault(f"the baseline's predictions as {file}: {answer}; as {PREDICTIONS} they scored {project.score}")
+    return f"the same score from {', '.join(files)}"
+
+
 def _golden(project: Checked) -> str:
     golden = project.directory / "golden"
     cases = tomllib.loads((golden / "golden.toml").read_text(encoding="utf-8")).get("cases", [])
@@ -261,16 +283,17 @@ def _pure(project: Checked) -> str:
     foreign = project.programs.foreign_imports(project.directory)
     if foreign:
         raise Fault(f"evaluate.py imports {', '.join(foreign)}; the scorer has the standard library and numpy")
-    backwards = project.rewritten(name="backwards", keep=set(), order=lambda count: list(range(count))[::-1])
     again = {
         "a second time": project.judge(project.predictions),
-        "with its rows in reversed order": project.judge(backwards),
         "under python -O": project.judge(project.predictions, optimised=True),
     }
+    if not project.manifest.submission.ordered:
+        backwards = project.rewritten(name="backwards", keep=set(), order=lambda count: list(range(count))[::-1])
+        again["with its rows in reversed order"] = project.judge(backwards)
     for name, metrics in again.items():
         if metrics != project.score:
             raise Fault(f"evaluate gave {metrics} {name}, and {project.score} before")
-    return "the same numbers a second time, in reversed order and under -O; numpy only"
+    return f"the same numbers {', '.join(again)}; numpy only"
 
 
 def _notebook_runs(project: Checked) -> str:
@@ -318,6 +341,7 @@ CHECKS: dict[str, tuple[Callable[[Checked], str], set[str]]] = {
     "baseline": (_baseline, {"toy and split repeat"}),
     "baseline beats the mindless": (_beats_the_mindless, {"baseline", "toy and split repeat"}),
     "the shown part": (_shown_part, {"baseline", "toy and split repeat"}),
+    "every format": (_every_format, {"baseline", "toy and split repeat"}),
     "golden cases": (_golden, {"project.toml"}),
     "evaluate is pure": (_pure, {"baseline", "toy and split repeat"}),
     "a malformed submission": (hostile.malformed, {"baseline", "toy and split repeat"}),

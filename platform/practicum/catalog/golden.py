@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from practicum.catalog.checked import PREDICTIONS
+from practicum.catalog.formats import written_as
 from practicum.catalog.hostile import malformed_cases, pickled
 from practicum.catalog.manifest import Manifest, ManifestInvalid, load_manifest
 from practicum.catalog.npz import Rows, read_npz, write_npz
@@ -77,6 +78,12 @@ def _cases(answers: Columns, predicted: Columns, *, manifest: Manifest) -> dict[
     def arrays(columns: Columns) -> Callable[[Path], None]:
         return lambda folder: write_npz(folder / PREDICTIONS, columns)
 
+    def content(name: str, held: bytes) -> Callable[[Path], None]:
+        def write(folder: Path) -> None:
+            (folder / name).write_bytes(held)
+
+        return write
+
     def malformed_pickle(folder: Path) -> None:
         (folder / PREDICTIONS).write_bytes(pickled(predicted))
 
@@ -84,7 +91,10 @@ def _cases(answers: Columns, predicted: Columns, *, manifest: Manifest) -> dict[
     same = {name: column if name == "id" else column.reordered([0] * count) for name, column in predicted.items()}
     cases = {"baseline": arrays(predicted), "constant": arrays(same), "malformed-pickle": malformed_pickle}
     if all(_alike(answers.get(name), column) for name, column in predicted.items()):
-        cases["perfect"] = arrays({name: answers[name] for name in predicted})
+        perfect = {name: answers[name] for name in manifest.submission.columns}
+        cases["perfect"] = arrays(perfect)
+        others = {file: written_as(file, perfect) for file in manifest.submission.files if file != PREDICTIONS}
+        cases |= {f"perfect-in-{file}": content(file, held) for file, held in others.items() if held is not None}
     malformed = malformed_cases(predicted, files=manifest.submission.files)
     return cases | {f"malformed-{name.replace(' ', '-')}": write for name, write in malformed.items()}
 

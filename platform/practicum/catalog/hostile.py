@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from practicum.catalog.checked import PREDICTIONS, Checked
+from practicum.catalog.formats import broken_files
 from practicum.catalog.leaks import Fault
 from practicum.catalog.npz import Rows, npy_header, read_npz, write_npz
 from practicum.catalog.programs import Completed, ProgramFailed
@@ -94,7 +95,8 @@ CHEATS = {
 
 def malformed(project: Checked) -> str:
     """Every malformed form of the baseline's predictions is refused with a message."""
-    cases = malformed_cases(read_npz(project.predictions / PREDICTIONS), files=project.manifest.submission.files)
+    columns = read_npz(project.predictions / PREDICTIONS)
+    cases = malformed_cases(columns, files=project.manifest.submission.files)
     faults: list[str] = []
     for name, write in cases.items():
         out = project.work / "malformed" / name.replace(" ", "-")
@@ -103,7 +105,6 @@ def malformed(project: Checked) -> str:
         faults.extend(fault for fault in [_fault_of_refusal(project, out, name=name)] if fault)
     out = project.work / "malformed" / "pickle"
     out.mkdir()
-    columns = read_npz(project.predictions / PREDICTIONS)
     (out / PREDICTIONS).write_bytes(pickled(columns))
     faults.extend(fault for fault in [_fault_of_refusal(project, out, name="a pickle in place of an array")] if fault)
     if (project.work / "unpickled").exists():
@@ -158,6 +159,7 @@ def malformed_cases(columns: Mapping[str, Rows], *, files: tuple[str, ...]) -> d
         **{f"no column {name}": arrays({k: v for k, v in columns.items() if k != name}) for name in (*values, "id")},
         **{f"{name} shorter than id": arrays({**columns, name: _shorter(columns[name])}) for name in values},
     }
+    cases |= {fault: content(name, held) for fault, (name, held) in broken_files(files, columns).items()}
     for name in values:
         if columns[name].kind in NOT_A_NUMBER:
             cases[f"a nan in {name}"] = arrays({**columns, name: _with_nan(columns[name])})

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from practicum.catalog.columns import Column, column_faults, read_column
 from practicum.catalog.table import Table
 from practicum.errors import Invalid
 
@@ -26,7 +27,6 @@ Mode = Literal["toy", "full", "any"]
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,48}[a-z0-9]")
 CHECKSUM = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
-COLUMN_TYPES = ("int64", "float32", "float64", "uint8", "str")
 POLICIES = ("generator", "fresh", "resplit")
 MOST_SEEDS = 32
 KINDS = ("code", "notebook", "predictions")
@@ -88,11 +88,14 @@ class Split:
 
 @dataclass(frozen=True)
 class SubmissionRules:
-    """What is handed in. ``columns`` maps a column of the predictions to its type."""
+    """What is handed in. Of ``files`` one holds the predictions, of at most ``predictions_mb``, with these ``columns``;
+    where they are ``ordered``, in the order of the inputs."""
 
     kind: str
     files: tuple[str, ...]
-    columns: Mapping[str, str]
+    columns: Mapping[str, Column]
+    predictions_mb: int
+    ordered: bool
     artifact_mb: int
     per_day: int
 
@@ -301,7 +304,7 @@ def _split(table: Table) -> Split:
 def _submission(table: Table) -> SubmissionRules:
     kind, files = table.choice("kind", among=KINDS), table.texts("files")
     columns = table.table("columns")
-    typed = {name: columns.choice(name, among=COLUMN_TYPES) for name in tuple(columns.left)}
+    typed = {name: read_column(columns, name) for name in tuple(columns.left)}
     if kind == "predictions" and not files:
         table.fault("files", "must name the files of predictions, such as predictions.csv")
     if not typed:
@@ -310,6 +313,8 @@ def _submission(table: Table) -> SubmissionRules:
         kind=kind,
         files=files,
         columns=typed,
+        predictions_mb=table.whole("predictions_mb", low=1, high=1024) if table.has("predictions_mb") else 8,
+        ordered=table.has("ordered") and table.flag("ordered"),
         artifact_mb=table.whole("artifact_mb", low=0, high=100_000),
         per_day=table.whole("per_day", low=1, high=1000),
     )
@@ -423,6 +428,7 @@ def _contradictions(manifest: Manifest) -> list[str]:
     weeks = [milestone.week for milestone in manifest.milestones]
     if weeks != sorted(weeks) or weeks[-1] > manifest.project.weeks:
         faults.append("milestones: must be in the order of their weeks and end within project.weeks")
+    faults.extend(column_faults(manifest.submission.columns, files=manifest.submission.files))
     names = [item.name for item in manifest.rubric]
     if len(set(names)) != len(names):
         faults.append("rubric: two items have the same name")

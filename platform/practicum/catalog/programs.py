@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,14 +24,16 @@ from typing import Any, Protocol
 IMAGES = Path(__file__).resolve().parents[3] / "images"
 NO_NETWORK = "http://127.0.0.1:9"
 SHOWN_LINES = 12
+READER = "practicum_scorer"  # what evaluate.py reads predictions with; in the scorer's image beside score.py
 
 IMPORTS = """
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
+sys.path.append(sys.argv[2])
 before = set(sys.modules)
 importlib.import_module("evaluate")
 roots = {name.partition(".")[0] for name in set(sys.modules) - before if getattr(sys.modules[name], "__file__", None)}
-print(*sorted(roots - set(sys.stdlib_module_names) - {"numpy", "evaluate"}))
+print(*sorted(roots - set(sys.stdlib_module_names) - {"numpy", "evaluate", "practicum_scorer"}))
 """
 
 NOTEBOOK = """
@@ -181,7 +184,11 @@ class Programs:
 
     def foreign_imports(self, project: Path) -> list[str]:
         """Packages that evaluate.py brings in beyond the standard library and numpy."""
-        done = self._run([str(self.python), "-I", "-B", "-c", IMPORTS, str(project)], 120)
+        beside = self.home / "reader"  # a copy: a mentor's own interpreter has none
+        source = self.images / "scorer" / "programs" / READER
+        if source.is_dir():
+            shutil.copytree(source, beside / READER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        done = self._run([str(self.python), "-I", "-B", "-c", IMPORTS, str(project), str(beside)], 120)
         return _well_ended(done, name="import evaluate", limit_seconds=120).stdout.split()
 
     def run_notebook(self, notebook: Path, *, public: Path, limit_seconds: float) -> tuple[int, float]:

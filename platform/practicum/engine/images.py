@@ -37,6 +37,7 @@ DEBOOTSTRAP_TIMEOUT_SECONDS = 900
 TAG_LENGTH = 12
 SHARED = ("images/prepare-system", "images/install-packages", "images/uv.txt")
 LAST_LINES = 25
+READER = "images/scorer/programs/practicum_scorer"
 INDEX_VARIABLES = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 
 
@@ -64,7 +65,7 @@ class Recipe:
         return found[1]
 
 
-WORKSPACE = Recipe("workspace", (*SHARED, "images/workspace", "hub/practicum_hub/workspace"))
+WORKSPACE = Recipe("workspace", (*SHARED, "images/workspace", "hub/practicum_hub/workspace", READER))
 SCORER = Recipe("scorer", (*SHARED, "images/scorer"))
 
 

@@ -25,6 +25,7 @@ from practicum.submissions import rules, store
 from practicum.submissions.errors import DuplicateSubmission
 from practicum.submissions.models import Source, Submission
 from practicum.submissions.notebooks import check_notebook
+from practicum.submissions.predictions import check_predictions
 from practicum.submissions.store import Parcel
 
 MEBIBYTE = 1024**2
@@ -58,6 +59,8 @@ def opened(archive: BinaryIO, *, version: ProjectVersion) -> Iterator[Parcel]:
     """
     with store.staging() as folder:
         files = zips.unpack(archive, into=folder, caps=caps_of(version), wanted=wanted_by(version))
+        if wanted_by(version).kind == "predictions":
+            check_predictions(folder, asked=version.manifest["submission"])
         yield parcel_of(folder, files=files)
 
 

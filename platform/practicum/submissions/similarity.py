@@ -1,9 +1,10 @@
 """How much of one submission's code is in another's, names aside. Pure.
 
-Code is cut into tokens; names that are one's own to choose, numbers and texts count as equal, what follows a dot keeps its
-name. Of the hashes of every ``GRAM`` tokens in a row some are picked by winnowing (Schleimer, Wilkerson and Aiken 2003,
-"Winnowing: local algorithms for document fingerprinting", SIGMOD): of each ``WINDOW`` hashes in a row the smallest, so that
-every stretch of ``GRAM + WINDOW - 1`` tokens that two texts share is found, however far apart it lies.
+Code is cut into tokens; names that are one's own to choose (attributes of ``self`` too), numbers and texts count as equal;
+what follows another dot keeps its name. Of the hashes of every ``GRAM`` tokens in a row some are picked by winnowing
+(Schleimer, Wilkerson and Aiken 2003, "Winnowing: local algorithms for document fingerprinting", SIGMOD): of each ``WINDOW``
+hashes in a row the smallest, so that every stretch of ``GRAM + WINDOW - 1`` tokens that two texts share is found, however far
+apart it lies.
 What the project itself hands out is left out on both sides: its every hash counts, not only the picked ones.
 
 Words: a *text* is one file's code with its name, a *mark* is a picked hash and where it lies.
@@ -115,16 +116,18 @@ def compare(one: Fingerprint, other: Fingerprint) -> Alike:
 def _tokens(code: str) -> list[tuple[str, int]]:
     """(word, line) of each token, from line 1; names of one's own, numbers and texts as one word each."""
     found: list[tuple[str, int]] = []
-    line, after_dot = 1, False
+    line, after_dot, raw, owner = 1, False, "", ""
     for match in TOKEN.finditer(code):
         kind, word = match.lastgroup, match.group()
         if kind in ("name", "number", "text", "other"):
+            raw, before = word, raw
             if kind == "name":
-                word = word if after_dot or word in KEPT else "a"
+                word = word if (after_dot and owner != "self") or word in KEPT else "a"
             elif kind != "other":
                 word = "1" if kind == "number" else "'"
             found.append((word, line))
             after_dot = word == "."
+            owner = before if after_dot else ""
             if len(found) >= MOST_TOKENS:
                 break
         line += match.group().count("\n")

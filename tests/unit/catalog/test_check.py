@@ -88,7 +88,7 @@ def test_a_project_that_keeps_its_promises_passes_every_check(project: Path) -> 
     assert report.passed, "\n".join(said)
     assert [result.name for result in report.results] == list(CHECKS)
     assert said == [result.line() for result in report.results]
-    assert report.summary() == "tiny: all 17 checks passed."
+    assert report.summary() == "tiny: all 18 checks passed."
     assert (report.is_complete, report.digest) == (True, check.digest_tree(project))
 
 
@@ -258,6 +258,38 @@ def test_the_shown_rows_are_judged_alone_where_a_project_divides_the_hidden_ones
 
     assert report.passed
     assert report.results[-1].detail.startswith("12 rows, ")
+
+
+def test_a_format_that_is_declared_and_not_read_is_to_mend(project: Path) -> None:
+    change(project / "project.toml", 'files = ["predictions.npz"]', 'files = ["predictions.npz", "predictions.csv"]')
+
+    report = checked(project, SPLIT, "baseline", "every format")
+
+    assert fault_of(report).startswith(
+        "every format: the baseline's predictions as predictions.csv: predictions.npz can't"
+    )
+
+
+def test_columns_that_the_baseline_does_not_write_are_to_mend(project: Path) -> None:
+    change(project / "project.toml", 'columns = { id = "int64", label', 'columns = { id = "int64", digit')
+
+    report = checked(project, SPLIT, "baseline", "every format")
+
+    assert fault_of(report) == "every format: the baseline writes id, label; submission.columns says id, digit"
+
+
+def test_rows_whose_order_is_declared_are_not_turned_round(project: Path) -> None:
+    """An evaluator that asks for the order of the inputs fails the check only where project.toml doesn't say so."""
+    change(
+        project / "evaluate.py",
+        '{*given["id"]} != {*truth["id"]}',
+        'given["id"] != truth["id"]',
+    )
+    names = (SPLIT, "baseline", "evaluate is pure")
+
+    assert "evaluate refused predictions that should be valid" in fault_of(checked(project, *names))
+    change(project / "project.toml", "artifact_mb", "ordered = true\nartifact_mb")
+    assert checked(project, *names).passed
 
 
 @pytest.mark.parametrize(

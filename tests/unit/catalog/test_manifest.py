@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from practicum.catalog.columns import Column
 from practicum.catalog.manifest import ManifestInvalid, load_manifest, parse_manifest
 from practicum.errors import PracticumError
 
@@ -30,7 +31,7 @@ def test_a_good_file_becomes_facts_that_cannot_be_changed() -> None:
 
     assert manifest.project.slug == "tiny"
     assert manifest.data.files[0].algorithm == "sha256"
-    assert manifest.submission.columns == {"id": "int64", "label": "int64"}
+    assert manifest.submission.columns == {"id": Column("int64"), "label": Column("int64")}
     assert manifest.milestones[1].threshold == 0.97
     assert manifest.milestones[0].threshold is None
     assert manifest.rubric[0].points == 5
@@ -205,3 +206,54 @@ def test_a_part_can_be_shown_only_by_ids_and_with_a_step(old: str, new: str, exp
     with pytest.raises(ManifestInvalid) as fault:
         parse_manifest(content.replace(old, new))
     assert [said for said in fault.value.faults if said.startswith(expected)]
+
+
+COLUMNS = 'columns = { id = "int64", label = "int64" }'
+
+
+def test_a_column_may_have_a_range_and_a_width() -> None:
+    said = 'columns = { id = "int64", code = { type = "float32", low = -1, high = 1.5, width = [1, 64] } }'
+
+    submission = parse_manifest(with_change(COLUMNS, f"{said}\nordered = true\npredictions_mb = 20")).submission
+
+    assert submission.columns["code"] == Column("float32", -1.0, 1.5, (1, 64))
+    assert (submission.ordered, submission.predictions_mb) == (True, 20)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ('{ type = "float16" }', "submission.columns.label.type: must be one of int64, float32, float64, uint8, str"),
+        ('{ type = "int64", width = [0, 4] }', "submission.columns.label.width: must be [least, most]"),
+        ('{ type = "int64", width = [true, 4] }', "submission.columns.label.width: must be [least, most]"),
+        ('{ type = "int64", low = 3, high = 1 }', "submission.columns.label.low: must not be above high"),
+        ('{ type = "str", low = 3 }', "submission.columns.label.type: a text has neither low, high nor width"),
+        ('{ type = "int64", least = 3 }', "submission.columns.label.least: is not a key of project.toml"),
+    ],
+)
+def test_a_column_that_says_nonsense_is_a_fault(said: str, fault: str) -> None:
+    (found,) = faults_of(with_change(COLUMNS, f'columns = {{ id = "int64", label = {said} }}'))
+    assert found.startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("columns", "files", "fault"),
+    [
+        (
+            '{ id = "float32", x = "int64" }',
+            '["p.npz"]',
+            "submission.columns.id: must be one int64, uint8 or str a row",
+        ),
+        ('{ id = "int64", x = "str" }', '["p.safetensors"]', "submission.columns: x holds texts, which a .safetensors"),
+        (
+            '{ id = "int64", x = { type = "int64", width = [1, 2] }, y = { type = "int64", width = [1, 2] } }',
+            '["p.csv"]',
+            "submission.columns: a .csv file can hold one column of vectors",
+        ),
+    ],
+)
+def test_columns_that_a_file_cannot_hold_are_a_fault(columns: str, files: str, fault: str) -> None:
+    content = with_change(COLUMNS, f"columns = {columns}")
+    (listed,) = (line for line in content.splitlines() if line.startswith("files = [") and "predictions" in line)
+    (found,) = faults_of(content.replace(listed, f"files = {files}"))
+    assert found.startswith(fault)

@@ -8,7 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from tests.unit.engine.programs import load, run
 
@@ -142,3 +144,43 @@ def test_an_array_with_another_number_of_rows_stays_as_it_is() -> None:
     content = npy("<i4", (2,), struct.pack("<2i", 1, 2))
 
     assert score.cut_rows(content, keep=[True, False, True]) == content
+
+
+def test_a_list_of_objects_is_cut_by_their_ids(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text('[{"id": 1, "x": 0.5}, {"id": "2", "x": 1}, {"id": 3, "x": [2]}]')
+
+    assert score.cut_json(tmp_path / "p.json", shown=frozenset({"2", "3"}), to=tmp_path / "cut.json")
+    assert json.loads((tmp_path / "cut.json").read_text()) == [{"id": "2", "x": 1}, {"id": 3, "x": [2]}]
+
+
+def test_other_json_is_no_table(tmp_path: Path) -> None:
+    for text in ('{"id": [1, 2]}', "[1, 2]", '[{"id": 1}, {}]'):
+        (tmp_path / "p.json").write_text(text)
+        assert not score.cut_json(tmp_path / "p.json", shown=frozenset({"1"}), to=tmp_path / "cut.json")
+
+
+def test_tensors_with_a_row_for_each_id_are_cut(tmp_path: Path) -> None:
+    arrays = {
+        "code": np.arange(6, dtype=np.float32).reshape(3, 2),
+        "id": np.array([7, 8, 9]),
+        "note": np.array([1, 2], dtype=np.uint8),
+    }
+    save_file(arrays, tmp_path / "p.safetensors", metadata={"by": "somebody"})
+
+    assert score.cut_safetensors(tmp_path / "p.safetensors", shown=frozenset({"7", "9"}), to=tmp_path / "c.safetensors")
+    cut = load_file(tmp_path / "c.safetensors")
+    assert {name: array.tolist() for name, array in cut.items()} == {
+        "code": [[0, 1], [4, 5]],
+        "id": [7, 9],
+        "note": [1, 2],
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02" + bytes(7) + b"[]", b"\x08" + bytes(7) + b'{"id":1}'])
+def test_what_only_looks_like_tensors_is_left_out(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.safetensors").write_bytes(content)
+    into = tmp_path / "cut"
+    into.mkdir()
+
+    assert not score.try_to_cut(tmp_path / "p.safetensors", shown=frozenset({"1"}), into=into)
+    assert list(into.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -122,6 +123,30 @@ def test_an_upload_without_a_file_says_so(internship: Any, intern: Any, client_o
 
     assert response.status_code == 400
     assert "Choose a zip file" in response.content.decode()
+
+
+@pytest.mark.parametrize("kind", ["predictions", "code", "notebook"])
+def test_the_upload_page_names_the_files_and_columns_of_the_predictions(
+    kind: str, internship: Any, intern: Any, client_of: Any
+) -> None:
+    internship.version.manifest["submission"] |= {
+        "kind": kind,
+        "files": ["predictions.csv", "predictions.json"],
+        "predictions_mb": 8,
+        "columns": {
+            "id": "int64",  # as versions have it that were published before columns had a range
+            "label": {"type": "int64", "low": 0.0, "high": 9.0, "width": None},
+            "score": {"type": "float32", "low": -0.5, "high": None, "width": [1, 64]},
+        },
+    }
+    internship.version.save()
+
+    page = client_of(intern).get(UPLOAD).content.decode()
+
+    assert "<code>predictions.csv or predictions.json</code>" in page
+    said = re.sub(r"<[^>]+>", "", page)
+    assert "one row for each id: id int64; label int64, 0 to 9; score float32, 1 to 64 a row, at least -0.500" in said
+    assert ("at most 8 MB" in said) == (kind == "predictions")
 
 
 def test_an_intern_without_a_project_has_no_upload_page(intern: Any, client_of: Any) -> None:

@@ -16,6 +16,7 @@ from django.urls import reverse
 from practicum.submissions import likeness
 from practicum.submissions.models import Likeness, Submission
 from practicum.submissions.similarity import Alike, Text, compare, fingerprint, grams_of
+from tests.bench import similarity
 
 ROOT = Path(__file__).resolve().parents[3]
 DEMO = ROOT / "platform/practicum/config/demo"
@@ -107,6 +108,24 @@ def test_a_stretch_of_gram_and_window_tokens_is_always_found() -> None:
 )
 def test_code_that_is_none_is_read_all_the_same(broken: str) -> None:
     assert held_against(broken, broken).share in (0.0, 1.0)
+
+
+def test_attributes_of_self_are_names_of_one_s_own_and_others_are_not() -> None:
+    method = (
+        "def step(self, x):\n    self.h = np.maximum(0, x @ self.w1 + self.b1)\n    return self.h @ self.w2 + self.b2\n"
+    )
+    other_names = method.replace("self.h", "self.hidden").replace("self.w", "self.weight_").replace("self.b", "self.c")
+
+    assert held_against(method, other_names).share == 1.0
+    assert held_against(method, method.replace("np.maximum", "np.minimum")).share < 1.0
+
+
+def test_every_planted_copy_of_a_solution_is_found_and_no_two_solutions_are_taken_for_one() -> None:
+    """The part of ``make bench BENCH=similarity`` that is about one question; there are other measures beside it."""
+    found = similarity.pairs_of(similarity.digits_solutions(), kind=similarity.SAME_QUESTION)
+
+    assert (sum(pair.is_copy for pair in found), len(found)) == (77, 77 + 55)
+    assert similarity.ours(found) == [pair.is_copy for pair in found]
 
 
 @pytest.fixture
