@@ -9,8 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "platform"))
 
 NAMES = (
-    "pages", "launch", "submit", "decide", "replay", "race", "estimates", "idle", "choosing", "verdict", "leaderboard",
-    "similarity",
+    "pages", "launch", "submit", "decide", "replay", "race", "estimates", "idle", "choosing", "nudged", "verdict",
+    "leaderboard", "similarity",
 )  # fmt: skip
 
 
