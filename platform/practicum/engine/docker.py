@@ -48,7 +48,11 @@ LINE_POLL_SECONDS = 0.02
 STOP_GRACE_SECONDS = 1
 USER_ID = 1000
 GONE = (404, 409)
-NETWORK_FAULTS = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
+NETWORK_FAULTS = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    requests.exceptions.ChunkedEncodingError,  # it died in the middle of an answer
+)
 
 
 @contextlib.contextmanager
@@ -157,7 +161,7 @@ class DockerEngine:
             raise EngineUnavailable("The container engine does not answer.") from error
         except APIError as error:
             raise _refusal(error) from error
-        except DockerException as error:
+        except (requests.exceptions.ChunkedEncodingError, DockerException) as error:
             raise EngineUnavailable("The container engine does not answer.") from error
         return True
 
