@@ -46,6 +46,7 @@ from practicum.evaluation.curves import MemoryCurve
 from practicum.evaluation.errors import ScorerFault
 from practicum.evaluation.judges import evaluate_digest_of
 from practicum.evaluation.models import Phase, Run, RunState
+from practicum.evaluation.outages import through_outage
 from practicum.evaluation.seeding import plan_of
 from practicum.submissions import store
 
@@ -65,8 +66,7 @@ def evaluate(run: Run, *, engine: Engine, clock: Clock) -> None:
     """Bring a claimed run to its end, or back in line where the fault is ours. A run lost to another is left alone."""
     bench = Bench(run, engine=engine, clock=clock)
     try:
-        outcome = bench.work()
-        claims.finish(bench.claim, outcome=outcome, now=clock(), **bench.facts, **bench.measured())
+        bench.finish(bench.work())
     except Stale:
         log.info("run %s was taken from this worker; it stops", run.pk)
     except EngineUnavailable as fault:
@@ -85,7 +85,7 @@ def evaluate(run: Run, *, engine: Engine, clock: Clock) -> None:
 
 def _give_back(bench: Bench, *, reason: str, counts: bool) -> None:
     with suppress(Stale):
-        claims.give_back(bench.claim, reason=reason[:400], now=bench.clock(), counts=counts)
+        through_outage(lambda: claims.give_back(bench.claim, reason=reason[:400], now=bench.clock(), counts=counts))
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Bench:
         if not self.plan.is_several:
             (self.seed,) = self.plan.seeds
             return self.once(message=TRAINING if self.plan.trains else None)
-        kept = {result.seed: result for result in claims.seeds_kept(self.run)}
+        kept = {result.seed: result for result in through_outage(lambda: claims.seeds_kept(self.run))}
         for result in kept.values():
             self.facts = _added(self.facts, {name: getattr(result, name) for name in MEASURED})
         for place, seed in enumerate(self.plan.seeds, start=1):
@@ -127,7 +127,7 @@ class Bench:
             outcome = self.one_of_several(place, seed=seed)
             if outcome.state != RunState.SCORED:
                 return rules.of_seed(outcome, place=place, seeds=len(self.plan.seeds))
-        results = claims.seeds_kept(self.run)
+        results = through_outage(lambda: claims.seeds_kept(self.run))
         return rules.mean_of([one.metrics for one in results], shown=[one.shown_metrics for one in results])
 
     def one_of_several(self, place: int, *, seed: int | None) -> rules.Outcome:
@@ -140,7 +140,7 @@ class Bench:
         self.clear()
         if outcome.state == RunState.SCORED:
             own = {name: self.facts[name] for name in MEASURED}
-            claims.keep_seed(self.claim, seed=seed, outcome=outcome, now=self.clock(), **own)
+            through_outage(lambda: claims.keep_seed(self.claim, seed=seed, outcome=outcome, now=self.clock(), **own))
         self.facts = _added(before, self.facts)
         return outcome
 
@@ -153,7 +153,7 @@ class Bench:
         scorer = self.start(self.scorer_spec())
         if self.run.submission.kind == "predictions":
             return self.score(scorer)
-        claims.enter(self.claim, phase=Phase.PREDICTING, now=self.clock(), message=message)
+        self.enter(Phase.PREDICTING, message=message)
         untrusted = self.start(self.predict_spec())
         ended = self.engine.wait(
             untrusted,
@@ -181,7 +181,7 @@ class Bench:
     def score(self, scorer: str) -> rules.Outcome:
         """Let the scorer look at the output, and read its one line."""
         self.wait_until_ready(scorer)
-        claims.enter(self.claim, phase=Phase.SCORING, now=self.clock(), message="" if self.plan.is_several else None)
+        self.enter(Phase.SCORING, message="" if self.plan.is_several else None)
         began = time.monotonic()
         self.engine.signal(scorer, "SIGUSR1")
         ended = self.engine.wait(scorer, wall_seconds=rules.SCORE_SECONDS, on_tick=self.beat)
@@ -220,8 +220,22 @@ class Bench:
             printed = rules.clean_log(self.engine.log(following), max_bytes=rules.LIVE_LOG_BYTES)
             tail, self.tail = (None if printed == self.tail else printed), printed
         now = self.clock()
-        claims.beat(self.claim, now=now, log_tail=tail)
-        slots.touch(self.run, now=now)
+        through_outage(lambda: claims.beat(self.claim, now=now, log_tail=tail))
+        through_outage(lambda: slots.touch(self.run, now=now))
+
+    def enter(self, phase: Phase, *, message: str | None) -> None:
+        """The run is in ``phase`` now (:func:`claims.enter`)."""
+        through_outage(lambda: claims.enter(self.claim, phase=phase, now=self.clock(), message=message))
+
+    def finish(self, outcome: rules.Outcome) -> None:
+        """The run has ended, once.
+
+        Raises:
+            Stale: the run is somebody else's.
+        """
+        through_outage(
+            lambda: claims.finish(self.claim, outcome=outcome, now=self.clock(), **self.facts, **self.measured())
+        )
 
     def note_memory(self, held: int) -> None:
         """One more point of the curve of the run."""
@@ -281,7 +295,7 @@ class Bench:
     def give_slot_back(self) -> None:
         """The slot is free once the engine shows nothing of it."""
         with suppress(EngineError):
-            slots.give_back(self.run, engine=self.engine, now=self.clock())
+            through_outage(lambda: slots.give_back(self.run, engine=self.engine, now=self.clock()))
 
     def labels(self, kind: str) -> dict[str, str]:
         """What marks this run's containers and volume, for whoever has to clear them away."""
