@@ -11,13 +11,14 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from practicum.accounts.models import User
 from practicum.engine import LABEL_INSTANCE, LABEL_LEASE, Engine
 from practicum.errors import Conflict, Stale
 from practicum.evaluation import rules
 from practicum.evaluation.curves import thinned
-from practicum.evaluation.models import OPEN_RUN_STATES, Run, RunState
+from practicum.evaluation.models import OPEN_RUN_STATES, Fault, Run, RunState
 from practicum.evaluation.seeding import plan_of
 from practicum.gpus import services as leases
 from practicum.gpus.models import LIVE_STATES, OPEN_STATES, Lease, LeaseState, Purpose, SlotKind
@@ -27,6 +28,10 @@ from practicum.gpus.use import samples_of
 log = logging.getLogger(__name__)
 
 AROUND = timedelta(minutes=4)
+# A run that was cancelled, or given up by another, may still have a worker that does not know yet.
+ENDED_BY_ITS_WORKER = Q(state__in=(RunState.SCORED, RunState.INVALID)) | Q(
+    state=RunState.FAILED, fault__in=(Fault.CODE, Fault.LIMIT, Fault.FORMAT)
+)
 
 
 def allowance_of(run: Run) -> rules.Allowance:
@@ -125,6 +130,8 @@ def give_back(run: Run, *, engine: Engine, now: datetime) -> bool:
 def settle(*, engine: Engine, now: datetime) -> int:
     """Clear away leases whose run is over, or whose worker fell silent; give a new place to runs that lost theirs.
 
+    A worker that ended its run itself starts nothing more on its slot: that one need not have been silent.
+
     Raises:
         EngineError: the engine can't be asked; nothing is released.
     """
@@ -132,7 +139,8 @@ def settle(*, engine: Engine, now: datetime) -> int:
     for lease in Lease.objects.filter(purpose=Purpose.EVALUATION, state__in=LIVE_STATES):
         is_silent = lease.heartbeat is None or now - lease.heartbeat > rules.CLAIM_HOLDS
         is_used = Run.objects.filter(lease=lease, state__in=OPEN_RUN_STATES).exists()
-        if is_silent and (lease.state == LeaseState.DRAINING or not is_used):
+        has_ended = not is_used and Run.objects.filter(lease=lease).filter(ENDED_BY_ITS_WORKER).exists()
+        if has_ended or (is_silent and (lease.state == LeaseState.DRAINING or not is_used)):
             released += _release_if_gone(lease, engine=engine, now=now)
     lost = Run.objects.filter(state=RunState.QUEUED, lease__isnull=False).exclude(lease__state__in=OPEN_STATES)
     for run in lost.select_related("submission__version", "submission__internship", "lease"):

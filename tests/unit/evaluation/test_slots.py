@@ -86,6 +86,32 @@ def test_however_the_code_ends_the_slot_is_free_again(
     assert [lease.state for lease in Lease.objects.all()] == ["released"]
 
 
+def test_a_slot_that_could_not_be_given_back_after_the_score_is_free_as_soon_as_the_engine_answers(
+    gpu_project: Any, gpu: Slot, hand_in: HandIn, work: Work, engine: MemoryEngine, now: datetime, monkeypatch: Any
+) -> None:
+    hand_in(gpu_project)
+    leases.allocate(now=now)
+    with monkeypatch.context() as away:
+        away.setattr(slots, "give_back", lambda *_, **__: False)
+        work()
+    assert [lease.state for lease in Lease.objects.all()] == ["active"]
+
+    assert slots.settle(engine=engine, now=now + SECOND) == 1
+    assert [lease.state for lease in Lease.objects.all()] == ["released"]
+
+
+def test_a_slot_of_a_run_taken_back_is_kept_while_its_worker_may_not_know(
+    gpu_project: Any, gpu: Slot, hand_in: HandIn, engine: MemoryEngine, now: datetime
+) -> None:
+    submission = hand_in(gpu_project)
+    leases.allocate(now=now)
+    claims.claim_next(worker="w", now=now)
+    services.cancel(submission, actor=gpu_project.intern, now=now)
+
+    assert slots.settle(engine=engine, now=now + SECOND) == 0
+    assert slots.settle(engine=engine, now=now + 60 * SECOND) == 1
+
+
 def test_the_slot_of_a_dead_worker_is_kept_until_its_container_was_seen_gone(
     gpu_project: Any, gpu: Slot, hand_in: HandIn, engine: MemoryEngine, now: datetime, work: Work
 ) -> None:
