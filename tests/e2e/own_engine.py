@@ -12,9 +12,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from tests.unit.engine.programs import load
 
@@ -56,9 +59,13 @@ class OwnEngine:
         self.private.start(hook_dir=ROOT / "tests" / "tools", options=["--iptables=false", "--ip-forward=false"])
 
     def kill(self) -> None:
-        """kill -9; what ran in containers is left behind."""
-        self.private.process.kill()
+        """kill -9 of it and of its containerd, which would not outlive it for long; what ran in containers is left behind."""
+        processes = [daemon := psutil.Process(self.private.process.pid), *daemon.children()]
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.private.process.wait()
+        psutil.wait_procs(processes, timeout=20)
 
     def has(self, image: str) -> bool:
         """A container of this image starts."""

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 OWNER = "postgres"
 
 
@@ -43,27 +45,65 @@ def _as_owner(command: list[str | Path]) -> list[str]:
     return ["runuser", "-u", OWNER, "--", *words] if os.geteuid() == 0 else words
 
 
-@contextlib.contextmanager
-def postgres(*, is_durable: bool = False) -> Iterator[str]:
-    """A running server; yields its ``postgresql://`` address. ``is_durable``: it waits for the disk at each commit, as a real
-    one does; tests have no need of that.
+class Postgres:
+    """A server on a data folder of its own in ``folder``. ``is_durable``: it waits for the disk at each commit, as a real one
+    does; tests have no need of that.
     """
-    programs, folder = server_programs(), Path(tempfile.mkdtemp(prefix="practicum-postgres-"))
-    if os.geteuid() == 0:
-        os.chown(folder, pwd.getpwnam(OWNER).pw_uid, -1)
-    data, port = folder / "data", free_port()
+
+    def __init__(self, folder: Path, *, is_durable: bool = False) -> None:
+        self.programs, self.folder, self.data, self.port = server_programs(), folder, folder / "data", free_port()
+        self.options = f"-c listen_addresses=127.0.0.1 -p {self.port} -k {folder} -c max_connections=120"
+        self.options += "" if is_durable else " -c fsync=off"
+        if os.geteuid() == 0:
+            os.chown(folder, pwd.getpwnam(OWNER).pw_uid, -1)
+        how = ["-U", "practicum", "-A", "trust", "--no-sync", "-E", "UTF8"]
+        self._run([self.programs / "initdb", "-D", self.data, *how])
+
+    @property
+    def address(self) -> str:
+        """What connects to it."""
+        return f"postgresql://practicum@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """It answers; what was committed before is there."""
+        log = self.folder / "log"
+        self._run([self.programs / "pg_ctl", "-D", self.data, "-o", self.options, "-l", log, "-w", "start"])
+
+    def stop(self) -> None:
+        """It has ended."""
+        self._run([self.programs / "pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop"])
+
+    def kill(self) -> None:
+        """kill -9 of the server and of every process that serves a connection."""
+        server = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
+        processes = [server, *server.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=20)
+        assert not alive
+
+    def _run(self, command: list[str | Path]) -> None:
+        subprocess.run(_as_owner(command), cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+
+@contextlib.contextmanager
+def postgres_server(*, is_durable: bool = False) -> Iterator[Postgres]:
+    """A running server in a temporary folder."""
+    folder = Path(tempfile.mkdtemp(prefix="practicum-postgres-"))
     try:
-        _run([programs / "initdb", "-D", data, "-U", "practicum", "-A", "trust", "--no-sync", "-E", "UTF8"], cwd=folder)
-        options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c max_connections=120"
-        options += "" if is_durable else " -c fsync=off"
-        _run([programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"], cwd=folder)
+        server = Postgres(folder, is_durable=is_durable)
+        server.start()
         try:
-            yield f"postgresql://practicum@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            _run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], cwd=folder)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: list[str | Path], *, cwd: Path) -> None:
-    subprocess.run(_as_owner(command), cwd=cwd, check=True, stdout=subprocess.DEVNULL)
+@contextlib.contextmanager
+def postgres(*, is_durable: bool = False) -> Iterator[str]:
+    """A running server; yields its ``postgresql://`` address."""
+    with postgres_server(is_durable=is_durable) as server:
+        yield server.address
