@@ -197,6 +197,22 @@ def test_the_panel_tells_of_the_place_in_line_and_moves_with_everything_saved(la
     assert "typed after it" in saved.read_text()
 
 
+def test_a_button_that_is_being_pressed_is_not_exchanged_by_news_that_change_nothing(lab: Lab, page: Page) -> None:
+    lab.site.gpu = TURN
+    lab.open(page)
+    panel = page.locator(".pr-panel")
+    button = panel.get_by_role("button", name="Move to the GPU")
+    expect(button).to_be_visible()
+    updated = panel.get_by_text("Updated").text_content()
+
+    button.hover()
+    page.mouse.down()
+    expect(panel.get_by_text("Updated")).not_to_have_text(str(updated), timeout=20_000)
+    page.mouse.up()
+
+    page.wait_for_url(f"{lab.site.url}/notebook/?follow=1")
+
+
 def test_a_move_whose_answer_is_lost_leads_to_the_page_that_knows(lab: Lab, page: Page) -> None:
     lab.site.gpu = TURN
     lab.open(page)

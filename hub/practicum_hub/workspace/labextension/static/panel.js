@@ -171,6 +171,20 @@ function warnings(status, trouble, now) {
   return notes;
 }
 
+/* Has node hold these parts. What is there and the same stays: a button that is being pressed must not be exchanged. */
+function put(node, parts) {
+  const there = [...node.children];
+  if (there.length !== parts.length) {
+    node.replaceChildren(...parts);
+    return;
+  }
+  parts.forEach((part, index) => {
+    if (!part.isEqualNode(there[index])) {
+      there[index].replaceWith(part);
+    }
+  });
+}
+
 /* Builds the panel into node; returns { render, setBusy }. */
 export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
   const title = element('h2', { className: 'pr-title', text: 'Practicum' });
@@ -205,7 +219,7 @@ export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
   function drawContent(status, now) {
     const focused = document.activeElement && document.activeElement.getAttribute('data-key');
     const parts = [gpu(status, onMove, isMoving), figures(status), facts(status, now), submissions(status, now)];
-    content.replaceChildren(...parts.filter(Boolean));
+    put(content, parts.filter(Boolean));
     if (focused) {
       const again = content.querySelector(`[data-key="${focused}"]`);
       if (again) {
