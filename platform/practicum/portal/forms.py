@@ -97,11 +97,12 @@ class CohortForm(forms.Form):
         max_value=IDLE_MINUTES[1],
         help_text="Idle: no busy kernel, no process at work, no use of the GPU.",
     )
-    is_idle_kept = forms.BooleanField(
-        label="Only once somebody waits who could have the slot",
-        initial=True,
-        required=False,
-        help_text="Until then an idle notebook disturbs nobody and stays. Five minutes' notice is given before it stops.",
+    is_idle_kept = forms.TypedChoiceField(
+        label="They stop",
+        choices=[("yes", "only once somebody waits who could have the slot"), ("no", "always")],
+        coerce=lambda chosen: chosen == "yes",
+        error_messages={"invalid_choice": "Choose one of the list."},
+        help_text="Five minutes' notice is given, and whatever runs until then saves the notebook.",
     )
     session_hours = forms.IntegerField(
         label="Longest session (hours)", initial=12, min_value=SESSION_HOURS[0], max_value=SESSION_HOURS[1]
