@@ -24,7 +24,7 @@ def run_cell(page: Page, index: int) -> None:
     """Run a cell; while JupyterLab settles a key may be lost, so press it again until the cell's prompt changes."""
     prompt = page.locator(".jp-Notebook .jp-CodeCell").nth(index).locator(".jp-InputPrompt")
     before = prompt.inner_text()
-    for _ in range(5):
+    for _ in range(15):
         prompt.click()
         page.keyboard.press("Control+Enter")
         with contextlib.suppress(AssertionError):
