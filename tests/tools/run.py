@@ -128,7 +128,7 @@ def main() -> int:
         passes.run("hub, workspace, projects", *together, *two, *PATIENT, env=engine_env | workspace)
         passes.run("browser", "tests/browser", *two, *PATIENT, env=engine_env | workspace)
         passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", env=engine_env | workspace)
-        passes.run("end to end", "tests/e2e", *two, "-p", "no:randomly", *PATIENT, env=engine_env | workspace)
+        passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=engine_env | workspace)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=engine_env | workspace)
     finally:
