@@ -311,6 +311,9 @@ def test_what_an_intern_saved_is_there_again_and_they_stop_it_themselves(demo: R
 def test_an_idle_notebook_is_warned_then_stopped(demo: RunningDemo, person: Person) -> None:
     session = f"SELECT s.id FROM workspaces_session s WHERE s.state = 'running' AND s.user_id = {INES}"
     wait_for(lambda: len(rows(demo, session)) == 1, seconds=90)
+    # Nobody waits for its slot, so that it would stay.
+    with sqlite3.connect(demo.data_dir / "practicum.sqlite3", timeout=20) as connection:
+        connection.execute("UPDATE internships_cohort SET is_idle_kept = 0")
     turn_back(demo, "active_at", minutes=180)
     warned = session.replace("s.id", "s.stop_at IS NOT NULL")
     wait_for(lambda: rows(demo, warned) == [(1,)], seconds=60)
