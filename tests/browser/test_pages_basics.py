@@ -52,6 +52,20 @@ def test_a_page_is_quiet_and_fits_a_phone(ids: dict[str, int], visit: Callable[.
         assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
 
 
+@pytest.mark.parametrize("phone", [False, True])
+def test_many_names_of_files_leave_room_for_what_is_said_of_them(
+    people: dict[str, Any], visit: Callable[..., Any], phone: bool
+) -> None:
+    version = people["internship"].version
+    version.manifest["submission"]["files"] = [f"predictions.{kind}" for kind in ("npz", "csv", "json", "safetensors")]
+    version.save()
+
+    page = visit("intern", phone=phone).go("/submissions/upload/")
+
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert min(page.locator(".facts dd").evaluate_all("all => all.map(one => one.clientWidth)")) >= 120
+
+
 @pytest.mark.parametrize(("who", "path"), PAGES)
 def test_a_page_is_reached_by_keyboard(ids: dict[str, int], visit: Callable[..., Any], who: str, path: str) -> None:
     page = visit(who).go(path.format(**ids))
