@@ -49,9 +49,9 @@ def _width(table: Table) -> tuple[int, int]:
     def valid(value: object) -> tuple[int, int] | None:
         if not isinstance(value, list) or len(value) != 2 or not all(type(size) is int for size in value):
             return None
-        return (value[0], value[1]) if 1 <= value[0] <= value[1] <= 1_000_000 else None
+        return (value[0], value[1]) if 1 <= value[0] <= value[1] <= MOST_WIDE else None
 
-    return table.take("width", valid=valid, expected="[least, most], from 1 to 1,000,000", default=(1, 1))
+    return table.take("width", valid=valid, expected=f"[least, most], from 1 to {MOST_WIDE:,}", default=(1, 1))
 
 
 def column_faults(columns: Mapping[str, Column], *, files: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Predictions written in each format that the scorer's reader takes, from plain arrays. Pure but for the file it writes.
+"""Predictions written in each format that the scorer's reader takes, from plain arrays. Pure.
 
 What ``practicum project check`` and ``project golden`` hand to ``evaluate.py``; no numpy, as in ``npz.py``.
 """

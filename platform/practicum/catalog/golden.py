@@ -19,7 +19,7 @@ from pathlib import Path
 
 from practicum.catalog.checked import PREDICTIONS
 from practicum.catalog.formats import written_as
-from practicum.catalog.hostile import malformed_cases, pickled
+from practicum.catalog.hostile import arrays, content, malformed_cases, pickled
 from practicum.catalog.manifest import Manifest, ManifestInvalid, load_manifest
 from practicum.catalog.npz import Rows, read_npz, write_npz
 from practicum.catalog.programs import IMAGES, ProgramFailed, Programs, Runner, run_process, this_python
@@ -75,21 +75,13 @@ def _first(column: Rows) -> Rows:
 
 
 def _cases(answers: Columns, predicted: Columns, *, manifest: Manifest) -> dict[str, Callable[[Path], None]]:
-    def arrays(columns: Columns) -> Callable[[Path], None]:
-        return lambda folder: write_npz(folder / PREDICTIONS, columns)
-
-    def content(name: str, held: bytes) -> Callable[[Path], None]:
-        def write(folder: Path) -> None:
-            (folder / name).write_bytes(held)
-
-        return write
-
-    def malformed_pickle(folder: Path) -> None:
-        (folder / PREDICTIONS).write_bytes(pickled(predicted))
-
     count = len(predicted["id"].rows)
     same = {name: column if name == "id" else column.reordered([0] * count) for name, column in predicted.items()}
-    cases = {"baseline": arrays(predicted), "constant": arrays(same), "malformed-pickle": malformed_pickle}
+    cases = {
+        "baseline": arrays(predicted),
+        "constant": arrays(same),
+        "malformed-pickle": content(PREDICTIONS, pickled(predicted)),
+    }
     if all(_alike(answers.get(name), column) for name, column in predicted.items()):
         perfect = {name: answers[name] for name in manifest.submission.columns}
         cases["perfect"] = arrays(perfect)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from practicum.catalog.checked import PREDICTIONS, Checked
-from practicum.catalog.formats import broken_files
+from practicum.catalog.formats import as_npz, broken_files
 from practicum.catalog.leaks import Fault
 from practicum.catalog.npz import Rows, npy_header, read_npz, write_npz
 from practicum.catalog.programs import Completed, ProgramFailed
@@ -130,27 +130,31 @@ def _fault_of_refusal(project: Checked, out: Path, *, name: str) -> str:
     return ""
 
 
+def arrays(columns: Mapping[str, Rows]) -> Callable[[Path], None]:
+    """What writes these predictions into a folder."""
+    return lambda folder: write_npz(folder / PREDICTIONS, columns)
+
+
+def content(name: str, held: bytes) -> Callable[[Path], None]:
+    """What writes a file of these bytes into a folder."""
+
+    def write(folder: Path) -> None:
+        (folder / name).write_bytes(held)
+
+    return write
+
+
 def malformed_cases(columns: Mapping[str, Rows], *, files: tuple[str, ...]) -> dict[str, Callable[[Path], None]]:
     """What each kind writes to ``out/``, made from valid predictions."""
     values = [name for name in columns if name != "id"]
 
-    def arrays(changed: Mapping[str, Rows]) -> Callable[[Path], None]:
-        return lambda out: write_npz(out / PREDICTIONS, changed)
-
-    def content(name: str, held: bytes) -> Callable[[Path], None]:
-        def write(out: Path) -> None:
-            (out / name).write_bytes(held)
-
-        return write
-
     ids = columns["id"].rows
     twice = {**columns, "id": _with_rows(columns["id"], (*ids[:1], *ids[:1], *ids[2:]))}
     unknown = {**columns, "id": _with_rows(columns["id"], (UNTAKEN_ID, *ids[1:]))}
-    whole = io.BytesIO()
-    write_npz(whole, columns)
+    whole = as_npz(columns)
     cases = {
         "nothing": lambda _out: None,
-        "a file cut short": content(PREDICTIONS, whole.getvalue()[: len(whole.getvalue()) // 2]),
+        "a file cut short": content(PREDICTIONS, whole[: len(whole) // 2]),
         "a row too few": arrays({name: _with_rows(held, held.rows[:-1]) for name, held in columns.items()}),
         "an id twice": arrays(twice),
         "an unknown id": arrays(unknown),

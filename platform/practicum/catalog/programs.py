@@ -33,7 +33,7 @@ sys.path.append(sys.argv[2])
 before = set(sys.modules)
 importlib.import_module("evaluate")
 roots = {name.partition(".")[0] for name in set(sys.modules) - before if getattr(sys.modules[name], "__file__", None)}
-print(*sorted(roots - set(sys.stdlib_module_names) - {"numpy", "evaluate", "practicum_scorer"}))
+print(*sorted(roots - set(sys.stdlib_module_names) - {"numpy", "evaluate", sys.argv[3]}))
 """
 
 NOTEBOOK = """
@@ -188,7 +188,7 @@ class Programs:
         source = self.images / "scorer" / "programs" / READER
         if source.is_dir():
             shutil.copytree(source, beside / READER, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-        done = self._run([str(self.python), "-I", "-B", "-c", IMPORTS, str(project), str(beside)], 120)
+        done = self._run([str(self.python), "-I", "-B", "-c", IMPORTS, str(project), str(beside), READER], 120)
         return _well_ended(done, name="import evaluate", limit_seconds=120).stdout.split()
 
     def run_notebook(self, notebook: Path, *, public: Path, limit_seconds: float) -> tuple[int, float]:
