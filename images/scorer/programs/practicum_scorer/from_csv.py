@@ -6,6 +6,7 @@ line numbers are those an editor shows. Numbers are plain decimals: no spaces, u
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections.abc import Callable, Sequence
@@ -127,16 +128,11 @@ def _array(fields: list[str], column: Column, where: Callable[[int], str]) -> np
         return as_texts(fields, where)
     joined = "\n".join(fields)
     is_plain = joined.isascii() and not joined.encode().translate(None, PLAIN[kind])
-    if not is_plain or max(map(len, fields), default=0) > MOST_DIGITS:
-        return _reals_or_wholes(
-            [_number(field, column, where(at)) for at, field in enumerate(fields)], fields, column, where
-        )
-    try:
-        values = list(map(float if kind == "f" else int, fields))
-        return _reals_or_wholes(values, fields, column, where)
-    except (ValueError, OverflowError):
-        values = [_number(field, column, where(at)) for at, field in enumerate(fields)]
-        return _reals_or_wholes(values, fields, column, where)
+    if is_plain and max(map(len, fields), default=0) <= MOST_DIGITS:
+        with contextlib.suppress(ValueError, OverflowError):
+            return _reals_or_wholes(list(map(float if kind == "f" else int, fields)), fields, column, where)
+    values = [_number(field, column, where(at)) for at, field in enumerate(fields)]
+    return _reals_or_wholes(values, fields, column, where)
 
 
 def _number(field: str, column: Column, where: str) -> float | int:
