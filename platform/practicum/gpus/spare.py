@@ -6,6 +6,7 @@ more than it does with it: limits, loans, reservations and shared GPUs are so ta
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,12 +42,10 @@ def wanted_of(
         holdings = tuple(holding for holding in snapshot.holdings if holding.id not in gone)
         return sum(len(grant.slots) for grant in policy(replace(snapshot, holdings=holdings), now).grants)
 
-    before, most = given(()), given(ending)
-    few, enough = 0, len(ending)
-    while few < enough and most > before:
-        middle = (few + enough) // 2
-        few, enough = (few, middle) if given(ending[:middle]) >= most else (middle + 1, enough)
-    wanted = ending[:enough] if most > before else []
+    most = given(ending)
+    if most <= given(()):
+        return frozenset()
+    wanted = ending[: bisect_left(range(len(ending)), most, key=lambda count: given(ending[:count]))]
     for lease in reversed(wanted):
         others = [other for other in wanted if other != lease]
         wanted = others if given(others) >= most else wanted

@@ -46,10 +46,10 @@ def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: 
     """One round over everything that is open."""
     crew = crew_on(executor)
     sessions = open_sessions()
-    wanted = _wanted(sessions, now=now)
+    kept = _kept(sessions, now=now)
     for session in sessions:
         with suppress(Stale):
-            _advance(session, wanted=wanted, now=now, hub=hub, crew=crew, clock=clock)
+            _advance(session, kept=kept, now=now, hub=hub, crew=crew, clock=clock)
     for lease in draining_leases(NOTEBOOKS):
         job = partial(clear_away, lease, hub=hub, engine=engine, clock=clock)
         crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS)
@@ -91,19 +91,20 @@ def settle_archives(now: datetime, *, engine: Engine) -> None:
     archives.clear_away(engine=engine)
 
 
-def _wanted(sessions: Iterable[Session], *, now: datetime) -> Collection[UUID]:
-    """Of the leases of notebooks that are kept though they are idle, those whose slots others could have."""
-    idle = [
+def _kept(sessions: Iterable[Session], *, now: datetime) -> Collection[UUID]:
+    """The leases of notebooks that stay though they be idle: their cohorts keep them, and nobody else could have their slots."""
+    keeping = [
         session
         for session in sessions
         if session.state == SessionState.RUNNING and session.internship.cohort.is_idle_kept
-        if watch_of(session, now=now).may_be_idle(now=now)
     ]
+    idle = [session for session in keeping if watch_of(session, now=now).may_be_idle(now=now)]
     idle.sort(key=lambda session: (session.active_at or now, session.lease_id.int))
-    return wanted_leases([session.lease_id for session in idle], now=now)
+    wanted = wanted_leases([session.lease_id for session in idle], now=now)
+    return {session.lease_id for session in keeping} - wanted
 
 
-def _advance(session: Session, *, wanted: Collection[UUID], now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+def _advance(session: Session, *, kept: Collection[UUID], now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
     """The next step of one session, if it has one.
 
     Raises:
@@ -126,8 +127,7 @@ def _advance(session: Session, *, wanted: Collection[UUID], now: datetime, hub: 
         job = partial(_follow, session, hub=hub, clock=clock)
         crew.give(("start", session.pk), job, every=FOLLOW_SECONDS)
     elif session.state == SessionState.RUNNING:
-        is_kept = session.internship.cohort.is_idle_kept and session.lease_id not in wanted
-        _watch(session, is_kept=is_kept, now=now)
+        _watch(session, is_kept=session.lease_id in kept, now=now)
 
 
 def _reason_to_go(session: Session) -> str | None:
