@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
+from practicum.evaluation.verdicts import t_quantile
 from practicum.gpus.replay import Scenario, replay
 from tests.bench.replay import ALL, COLUMNS, OURS, PEER, a_notebooks, b_batch
 from tests.bench.report import heading
 
 TIMES, LATER_MINUTES = 20, 10.0
-# Student's t, 97.5 %, 19 degrees of freedom.
-QUANTILE = 2.093
 COMPARED = ("mean min", "p95", "p99", "max h", "worst cohort p95", "worst share", "preempt", "interr./month")
 
 
@@ -36,8 +35,9 @@ def nudged(scenario: Scenario) -> Iterator[Scenario]:
 
 
 def interval(ratios: list[float]) -> tuple[float, float]:
-    """Their mean, and how far it may be off."""
-    return statistics.mean(ratios), QUANTILE * statistics.stdev(ratios) / len(ratios) ** 0.5
+    """Their mean, and how far it may be off at 95 %."""
+    quantile = t_quantile(0.975, freedom=len(ratios) - 1)
+    return statistics.mean(ratios), quantile * statistics.stdev(ratios) / len(ratios) ** 0.5
 
 
 def said(mean: float, off: float, *, less_is_better: bool) -> str:
