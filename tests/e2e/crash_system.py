@@ -153,6 +153,20 @@ class CrashSystem:
         victim.start()
         self.wait_for(name)
 
+    @contextmanager
+    def another_worker(self, **more: str) -> Iterator[Part]:
+        """A worker with these variables more takes the place of the usual one, which is back afterwards."""
+        worker = self.parts["worker"]
+        worker.kill()
+        worker.env = self.env_of_worker | more
+        worker.start()
+        try:
+            yield worker
+        finally:
+            worker.kill()
+            worker.env = self.env_of_worker
+            worker.start()
+
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says."""
         with psycopg.connect(self.database.address) as connection:

@@ -258,23 +258,21 @@ def test_a_worker_that_comes_back_late_writes_nothing_and_without_fencing_the_ch
     is_broken: bool, rounds: Rounds
 ) -> None:
     system, name = rounds.system, LATE[is_broken]
-    worker = system.parts["worker"]
-    worker.kill()
-    worker.env = system.env_of_worker | ({"PRACTICUM_TEST_BROKEN": "1"} if is_broken else {})
-    worker.start()
-    rounds.hand_in_held(name, moment="comes-late")
-    submission = submission_of(system, name)
-    rounds.wait_until_reached(name, submission=submission, moment="comes-late")
-    system.a_minute_passes()
-    wait(lambda: has_ended(system, submission), what="another worker has brought it to its end")
-    rounds.let_go(name)
-    if is_broken:
-        wait(lambda: state_of(system, submission) == "failed", what="the late writer has done harm")
-        with pytest.raises(AssertionError):
+    with system.another_worker(**({"PRACTICUM_TEST_BROKEN": "1"} if is_broken else {})) as worker:
+        rounds.hand_in_held(name, moment="comes-late")
+        submission = submission_of(system, name)
+        rounds.wait_until_reached(name, submission=submission, moment="comes-late")
+        system.a_minute_passes()
+        wait(lambda: has_ended(system, submission), what="another worker has brought it to its end")
+        rounds.let_go(name)
+        if is_broken:
+            wait(lambda: state_of(system, submission) == "failed", what="the late writer has done harm")
+            with pytest.raises(AssertionError):
+                check_cell(system, submission)
+        else:
+            late = "was taken from this worker; it stops"
+            wait(lambda: late in worker.log.read_text(), what="the late one stops")
             check_cell(system, submission)
-    else:
-        wait(lambda: "was taken from this worker; it stops" in worker.log.read_text(), what="the late one stops")
-        check_cell(system, submission)
 
 
 def test_no_intern_has_lost_one_of_the_days_two_attempts(rounds: Rounds) -> None:
