@@ -372,14 +372,8 @@ def test_a_session_moves_once_however_many_try(world: World, intern: Any, intern
 # --- Idleness --------------------------------------------------------------------------------------------------------
 
 
-def test_an_idle_notebook_is_warned_five_minutes_before_and_then_stopped(
-    world: World, intern: Any, internship: Any
-) -> None:
-    session = world.run(intern)
-    world.idle_for(session, 39)
-    assert ends(session) == ("running", "active")
-    assert session.stop_at is None
-    world.idle_for(session, 1)
+def stops_after_its_notice(world: World, session: Session) -> None:
+    """It has just been told, runs until five minutes later, and then no more."""
     session.refresh_from_db()
     assert session.stop_at == world.now + 5 * MINUTE
     assert "unless something runs" in world.hear(session)["warning"]
@@ -388,6 +382,17 @@ def test_an_idle_notebook_is_warned_five_minutes_before_and_then_stopped(
     world.tick(after=MINUTE)
     world.tick(after=SECOND)
     assert ends(session) == ("stopped", "released")
+
+
+def test_an_idle_notebook_is_warned_five_minutes_before_and_then_stopped(
+    world: World, intern: Any, internship: Any
+) -> None:
+    session = world.run(intern)
+    world.idle_for(session, 39)
+    assert ends(session) == ("running", "active")
+    assert session.stop_at is None
+    world.idle_for(session, 1)
+    stops_after_its_notice(world, session)
     assert "45 minutes" in session.reason
 
 
@@ -425,16 +430,7 @@ def test_once_somebody_waits_for_its_slot_notice_is_given_and_the_slot_is_theirs
     world.idle_for(session, 60)
     waiting = world.open(peer, "ready")
     world.tick()
-    session.refresh_from_db()
-    assert session.stop_at == world.now + 5 * MINUTE
-    assert "unless something runs" in world.hear(session)["warning"]
-
-    world.idle_for(session, 4)
-    assert ends(session) == ("running", "active")
-    world.tick(after=MINUTE)
-    world.tick(after=SECOND)
-
-    assert ends(session) == ("stopped", "released")
+    stops_after_its_notice(world, session)
     world.tick(after=SECOND)
     assert Lease.objects.get(pk=waiting.lease_id).slot_id == session.lease.slot_id
 
