@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import BigIntegerField, Case, F, Func, Q, When
 from django.db.models.functions import Coalesce
@@ -31,10 +32,12 @@ from practicum.gpus.models import (
     ServerState,
     Slot,
 )
+from practicum.gpus.spare import wanted_of
 
 HALF_LIFE = timedelta(days=7)
 REMEMBERED = timedelta(days=28)
 FRESH = timedelta(seconds=60)
+LOOK_AGAIN = timedelta(seconds=2)
 NO_POOL = 0
 # Of a notebook that was not heard of for longer nobody knows whether it is idle.
 HEARD_WITHIN = timedelta(minutes=2)
@@ -171,6 +174,29 @@ class Usage:
 
 
 usage = Usage()
+
+
+class Wanted:
+    """Which idle leases somebody in line could have instead; the answer is kept in this process for two seconds.
+
+    The worker asks five times a second, and whoever is told has minutes.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[UUID, ...] = ()
+        self._asked_at: datetime | None = None
+        self._found: frozenset[UUID] = frozenset()
+
+    def among(self, idle: tuple[UUID, ...], *, now: datetime) -> frozenset[UUID]:
+        """Of these leases, the first first."""
+        is_fresh = self._asked_at is not None and timedelta(0) <= now - self._asked_at < LOOK_AGAIN
+        if not is_fresh or self._asked != idle:
+            self._found = wanted_of(snapshot(now=now), now, idle=idle)
+            self._asked, self._asked_at = idle, now
+        return self._found
+
+
+wanted = Wanted()
 
 
 def _spans(now: datetime) -> Iterable[Span]:

@@ -27,7 +27,6 @@ from practicum.gpus.models import (
     Slot,
     SlotKind,
 )
-from practicum.gpus.spare import wanted_of
 
 SILENT_AFTER = timedelta(seconds=30)
 USAGE_DAYS = 7
@@ -47,7 +46,7 @@ def wanted_leases(idle: Sequence[UUID], *, now: datetime) -> frozenset[UUID]:
     """Of leases that are idle, the first first, those whose slots somebody in line could have instead."""
     if not idle or not Lease.objects.filter(state=LeaseState.QUEUED).exists():
         return frozenset()
-    return wanted_of(snapshot(now=now), now, idle=idle)
+    return seen.wanted.among(tuple(idle), now=now)
 
 
 def snapshot(*, now: datetime) -> policy.Snapshot:

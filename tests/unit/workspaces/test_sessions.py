@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
+from practicum.gpus import seen
 from practicum.gpus import services as leases
 from practicum.gpus.models import Lease, LeaseSample, Quota, Slot
 from practicum.internships.models import Cohort
@@ -433,6 +434,22 @@ def test_once_somebody_waits_for_its_slot_notice_is_given_and_the_slot_is_theirs
     stops_after_its_notice(world, session)
     world.tick(after=SECOND)
     assert Lease.objects.get(pk=waiting.lease_id).slot_id == session.lease.slot_id
+
+
+def test_whether_somebody_could_have_the_slot_is_not_asked_at_every_look(
+    world: World, keeping: Any, intern: Any, internship: Any, stranger: Any, stranger_internship: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    session = world.run(intern)
+    pool = Slot.objects.get().pool
+    Quota.objects.create(cohort=stranger_internship.cohort, pool=pool, guaranteed=0, borrowing_limit=0)
+    world.open(stranger)
+    world.idle_for(session, 60)
+    looks: list[datetime] = []
+    monkeypatch.setattr(seen, "wanted_of", lambda *_, **__: looks.append(world.now) or frozenset())
+    for _ in range(20):
+        world.tick(after=SECOND / 5)
+    assert len(looks) == 2
 
 
 def test_who_is_kept_out_of_the_slot_takes_nobody_elses(
