@@ -19,9 +19,9 @@ from typing import Any
 
 STUDENTS = 20
 # What a student wrote in the two answer cells, and the points it is worth (1 + 1 for squares, 0.5 + 0.5 for the sum).
-RIGHT = "def squares(n):\n    if n < 1:\n        raise ValueError('n must be at least 1')\n    return [i ** 2 for i in range(1, n + 1)]"
-CARELESS = "def squares(n):\n    return [i ** 2 for i in range(1, n + 1)]"
-SHORT = "def squares(n):\n    if n < 1:\n        raise ValueError('n must be at least 1')\n    return [i ** 2 for i in range(1, n)]"
+GUARD = "    if n < 1:\n        raise ValueError('n must be at least 1')\n"
+LISTED = "def squares(n):\n{}    return [i ** 2 for i in range(1, {})]"
+RIGHT, CARELESS, SHORT = LISTED.format(GUARD, "n + 1"), LISTED.format("", "n + 1"), LISTED.format(GUARD, "n")
 USES, REPEATS = "return sum(squares(n))", "return n * (n + 1) * (2 * n + 1) // 6"
 KINDS = ((RIGHT, USES, 3.0), (CARELESS, USES, 2.0), (SHORT, USES, 1.5), (RIGHT, REPEATS, 2.5))
 OTTER_TESTS = {
@@ -118,8 +118,9 @@ class Nbgrader:
         for book in self.books:
             with sqlite3.connect(book) as database:
                 query = (
-                    "select s.id, sum(coalesce(g.auto_score, 0)) from student s join submitted_assignment a on a.student_id = s.id "
-                    "join submitted_notebook n on n.assignment_id = a.id join grade g on g.notebook_id = n.id group by s.id"
+                    "select s.id, sum(coalesce(g.auto_score, 0)) from student s "
+                    "join submitted_assignment a on a.student_id = s.id join submitted_notebook n on n.assignment_id = a.id "
+                    "join grade g on g.notebook_id = n.id group by s.id"
                 )
                 found |= dict(database.execute(query).fetchall())
         return [found[name] for name in sorted(found)]

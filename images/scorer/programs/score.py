@@ -12,8 +12,9 @@ rows, to a folder in memory.
 
 With ``--wait`` everything is loaded first, the line ``READY`` is printed, and the predictions are looked at only after
 SIGUSR1; SIGTERM ends it with exit code 5. With ``--keep NAME --into DIR --keep-bytes N`` that file of the predictions is
-copied to DIR before, if it is a plain one of at most N bytes; after SIGUSR2 this is all that is done. The predictions come from a container that ran an intern's code: only plain
-files and folders are accepted, links and devices are refused before the project's code sees them.
+copied to DIR before, if it is a plain one of at most N bytes; after SIGUSR2 this is all that is done. The predictions come
+from a container that ran an intern's code: only plain files and folders are accepted, links and devices are refused before
+the project's code sees them.
 """
 
 from __future__ import annotations
@@ -347,9 +348,12 @@ def keep_file(name: str, *, source: Path, into: Path, most: int) -> None:
         opened = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        return
     with os.fdopen(opened, "rb") as stream:
-        content = stream.read(most + 1) if stat.S_ISREG(os.fstat(opened).st_mode) else None
-    if content is not None and len(content) <= most:
+        content = stream.read(most + 1)
+    if len(content) <= most:
         (into / name).write_bytes(content)
 
 

@@ -173,7 +173,7 @@ def manager_of(kernel: Kernel) -> Any:
     class Provisioner(LocalProvisioner):  # type: ignore[misc, unused-ignore]
         """Begins the kernel that is there already."""
 
-        async def launch_kernel(self, cmd: list[str], **more: Any) -> Any:
+        async def launch_kernel(self, *_: Any, **__: Any) -> Any:
             self.process = kernel.begin(self.parent.connection_file)
             self.pid = self.pgid = kernel.pid
             return self.connection_info
@@ -181,7 +181,7 @@ def manager_of(kernel: Kernel) -> Any:
     class Connected(AsyncKernelClient):  # type: ignore[misc, unused-ignore]
         """Is ready as soon as the kernel answers and what it publishes arrives."""
 
-        async def wait_for_ready(self, timeout: float | None = None) -> None:
+        async def wait_for_ready(self, **_: Any) -> None:
             while kernel.poll() is None:
                 asked = self.kernel_info()
                 try:
@@ -203,7 +203,7 @@ def manager_of(kernel: Kernel) -> Any:
             self.provisioner = Provisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
             return await super()._async_pre_start_kernel(**more)
 
-        async def _async_wait(self, pollinterval: float = POLL_SECONDS) -> None:
+        async def _async_wait(self, *_: Any, **__: Any) -> None:
             await super()._async_wait(POLL_SECONDS)
 
     return Manager
