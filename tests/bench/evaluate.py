@@ -178,7 +178,7 @@ class Practicum:
 def handed_in(notebook: Any, *, round_number: int) -> Any:
     """The same notebook without nbgrader's test cells, and with the cell that hands in."""
     cells = [cell for cell in notebook["cells"] if not cell["metadata"].get("nbgrader", {}).get("grade")]
-    last = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    last: dict[str, Any] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
     return notebook | {"cells": [*cells, last | {"source": f"# round {round_number}\n{HAND_IN}"}]}
 
 
