@@ -9,13 +9,18 @@ from practicum.credentials.models import Visibility
 from practicum.credentials.services import REASON_LENGTH
 from practicum.credentials.verifier import MOST_BYTES
 
+TICK = {"class": "form-check-input"}
+
 
 class ShowForm(forms.Form):
     """Who sees a certificate, and what of it."""
 
-    visibility = forms.ChoiceField(label="Who may see it", choices=Visibility, widget=forms.RadioSelect)
+    visibility = forms.ChoiceField(label="Who may see it", choices=Visibility, widget=forms.RadioSelect(attrs=TICK))
     parts = forms.MultipleChoiceField(
-        label="What they see", choices=rules.PARTS.items(), required=False, widget=forms.CheckboxSelectMultiple
+        label="What they see",
+        choices=rules.PARTS.items(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs=TICK),
     )
 
 
@@ -66,4 +71,6 @@ class PortfolioForm(forms.Form):
         help_text="What you found out, and what you want to do next. Markdown is understood.",
         widget=forms.Textarea(attrs={"rows": 9}),
     )
-    is_public = forms.BooleanField(label="Everybody may see this page", required=False)
+    is_public = forms.BooleanField(
+        label="Everybody may see this page", required=False, widget=forms.CheckboxInput(attrs=TICK)
+    )

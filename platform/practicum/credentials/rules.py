@@ -15,7 +15,7 @@ from practicum.errors import Invalid
 PARTS: dict[str, str] = {
     "score": "Score, baseline and verdict",
     "rubric": "Points of the rubric",
-    "mentor": "My mentor's name",
+    "mentor": "My mentor’s name",
     "code": "My code, as a bundle that can be run again",
     "report": "My report",
 }
