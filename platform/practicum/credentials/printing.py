@@ -76,11 +76,11 @@ class Sheet(FPDF):
 
     def pair(self, label: str, value: str) -> None:
         """A fact with its name before it."""
-        self.set_font(FAMILY, "", 9)
+        self.set_font(FAMILY, "", 9.5)
         self.set_text_color(*MUTED)
-        self.cell(38, 5, label)
+        self.cell(38, 6, label)
         self.set_text_color(*INK)
-        self.multi_cell(WIDTH - 38, 5, value, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(WIDTH - 38, 6, value, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def pdf_of(shown: Shown, *, signed: Document, address: str) -> bytes:

@@ -7,8 +7,10 @@ data in it are public, so what it prints decides nothing: it is what anybody els
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from practicum.evaluation import kinds, rules
 from practicum.evaluation.seeding import plan_of
 from practicum.submissions.models import Submission
 
+KIND = "replay"
 AROUND_SECONDS = 120.0
+LONGEST = timedelta(hours=1)
 WORK_BYTES = 512 * rules.MEBIBYTE
 
 
@@ -36,7 +40,7 @@ def replay(certificate: Certificate, *, engine: Engine) -> dict[str, Any]:
         return {"reason": "Nothing was handed in that could be run again."}
     if submission.kind not in RUNNABLE:
         return {"reason": "Predictions were handed in, no code: there is nothing to run again."}
-    place = Path(settings.PRACTICUM_DATA_DIR) / "bundles"
+    place = _place()
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place, prefix=".replay-") as folder:
         bundle = Path(folder) / "bundle"
@@ -48,15 +52,36 @@ def replay(certificate: Certificate, *, engine: Engine) -> dict[str, Any]:
         return _run(submission, bundle=bundle.resolve(), engine=engine)
 
 
+def clear_away(now: datetime, *, engine: Engine) -> int:
+    """Remove what a worker left behind that was killed in a replay, once no replay lasts that long; how many containers.
+
+    Raises:
+        EngineError: the engine can't be asked.
+    """
+    before = now - 2 * LONGEST
+    labels = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE, LABEL_KIND: KIND}
+    left = [one for one in engine.list(labels) if one.started_at is not None and one.started_at < before]
+    for container in left:
+        engine.remove(container.id)
+    for folder in _place().glob(".*"):
+        if folder.stat().st_mtime < before.timestamp():
+            shutil.rmtree(folder, ignore_errors=True) if folder.is_dir() else folder.unlink(missing_ok=True)
+    return len(left)
+
+
+def _place() -> Path:
+    return Path(settings.PRACTICUM_DATA_DIR) / "bundles"
+
+
 def _run(submission: Submission, *, bundle: Path, engine: Engine) -> dict[str, Any]:
     budget = submission.version.manifest["budget"]
     train = float(budget["toy_seconds"]) if plan_of(submission).trains else 0.0
-    limit = float(budget["eval_seconds"]) + train + AROUND_SECONDS
+    limit = min(float(budget["eval_seconds"]) + train + AROUND_SECONDS, LONGEST.total_seconds())
     container = engine.start(
         ContainerSpec(
             image=submission.version.image,
             command=[*kinds.PYTHON, Inside("/bundle", "replay.py")],
-            labels={LABEL_INSTANCE: settings.PRACTICUM_INSTANCE, LABEL_KIND: "replay"},
+            labels={LABEL_INSTANCE: settings.PRACTICUM_INSTANCE, LABEL_KIND: KIND},
             mounts=[Mount(bundle, "/bundle")],
             environment={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLCONFIGDIR": "/tmp"},  # noqa: S108
             limits=Limits(

@@ -51,11 +51,11 @@ def preparing() -> list[Certificate]:
 
 
 def begin(internship: Internship, *, now: datetime) -> bool:
-    """Begin one, unless another worker just did."""
+    """Begin one, unless it was begun already."""
     try:
         services.begin(internship, now=now)
     except (IntegrityError, Conflict):
-        log.info("the certificate of internship %s was begun by another worker", internship.pk)
+        log.info("the certificate of internship %s was begun already", internship.pk)
         return False
     return True
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from practicum.catalog.manifest import load_manifest
 from practicum.catalog.services import _as_json
 from practicum.credentials import bundles, replaying
 from practicum.credentials.models import Certificate
+from practicum.engine import Container
 from practicum.engine.local import LocalEngine
 from practicum.internships.services import complete_internship
 
@@ -96,6 +98,39 @@ def test_predictions_without_code_are_not_run_again(certificate: Certificate, tm
 )
 def test_what_the_replay_printed_is_read_with_suspicion(printed: str, found: Any) -> None:
     assert replaying._value(printed) == (found or {"reason": "The replay bundle gave no number here."})
+
+
+class Left:
+    """An engine that has one container of an old replay and one of a young one."""
+
+    def __init__(self, now: datetime) -> None:
+        self.found = [
+            Container(id=name, labels={}, running=True, started_at=now - age)
+            for name, age in (("old", timedelta(hours=3)), ("young", timedelta(minutes=5)))
+        ]
+        self.removed: list[str] = []
+
+    def list(self, labels: Any) -> list[Container]:
+        assert labels["org.practicum.kind"] == "replay"
+        return self.found
+
+    def remove(self, container_id: str) -> None:
+        self.removed.append(container_id)
+
+
+def test_what_a_killed_worker_left_of_a_replay_is_removed_once_no_replay_lasts_that_long(
+    data_dir: Path, now: datetime
+) -> None:
+    place = data_dir / "bundles"
+    for name, age in ((".replay-old", 3 * 3600), (".replay-young", 300)):
+        (place / name).mkdir(parents=True)
+        os.utime(place / name, (now.timestamp() - age,) * 2)
+    engine: Any = Left(now)
+
+    assert replaying.clear_away(now, engine=engine) == 1
+
+    assert engine.removed == ["old"]
+    assert [path.name for path in place.iterdir()] == [".replay-young"]
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from django.db import DatabaseError, close_old_connections
 from practicum.accounts import notices, sending
 from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
+from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
 from practicum.engine import Engine
 from practicum.errors import Fault
@@ -140,6 +141,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             workspaces.reconcile(utc_now(), hub=hub, engine=engine)
             workspaces.settle_archives(utc_now(), engine=engine)
             evaluation.reconcile(utc_now(), engine=engine)
+            replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
