@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from datetime import date
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from practicum.audit.models import Record
 from practicum.credentials import rules, services, signing, verifier
 from practicum.credentials.models import Certificate
 from practicum.errors import Conflict, Forbidden, Invalid, NotFound
+from practicum.internships.services import complete_internship
 
 FILES = ("document", "pdf", "bundle")
 SECRETS = {"score": "0.961", "rubric": "method", "mentor": "Mira Mentor", "code": "sha256:00000", "report": "report.md"}
@@ -337,3 +339,46 @@ def test_the_document_is_an_open_badge_with_results_and_a_status(shown: Callable
     }
     assert document["credentialStatus"]["type"] == "BitstringStatusListEntry"
     assert document["proof"]["cryptosuite"] == "eddsa-jcs-2022"
+
+
+def test_while_it_is_prepared_its_page_says_what_it_waits_for_and_others_see_nothing(
+    completed: Any, client_of: Any, intern: Any, mentor: Any, peer: Any, engine: Any, now: Any
+) -> None:
+    completed.version.manifest["split"] = {"shown": 0.5}
+    completed.version.save()
+    completed.cohort.ends_on = date(2100, 1, 1)
+    completed.cohort.save()
+    row = services.begin(completed, now=now)
+
+    page = client_of(intern).get(path("certificate", row)).content.decode()
+    assert "being prepared" in page
+    assert "closes on 2 January 2100" in page
+    assert "Issue it before that" not in page
+    assert "Issue it before that" in client_of(mentor).get(path("certificate", row)).content.decode()
+    assert client_of(peer).get(path("certificate", row)).status_code == 404
+    assert client_of(intern).get(path("document", row)).status_code == 404
+    assert client_of(mentor).post(path("early", row)).status_code == 302
+    row.refresh_from_db()
+    assert row.may_be_early
+
+
+def test_homes_and_the_internships_page_lead_to_it(
+    certificate: Certificate, client_of: Any, intern: Any, mentor: Any
+) -> None:
+    internship = reverse("portal:internship", args=[certificate.internship_id])
+
+    assert path("certificate", certificate) in client_of(intern).get(reverse("portal:home")).content.decode()
+    assert path("certificate", certificate) in client_of(mentor).get(internship).content.decode()
+
+
+def test_a_certificate_without_any_work_can_be_read(
+    internship: Any, mentor: Any, intern: Any, issue: Callable[..., Certificate], client_of: Any, now: Any
+) -> None:
+    complete_internship(internship, actor=mentor, now=now)
+    internship.refresh_from_db()
+    row = issue(internship, now=now)
+    mine = client_of(intern)
+
+    assert "nothing that was handed in was scored" in mine.get(path("certificate", row)).content.decode()
+    assert mine.get(path("pdf", row)).content.startswith(b"%PDF-")
+    assert mine.get(path("bundle", row)).status_code == 404
