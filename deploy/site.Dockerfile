@@ -19,6 +19,8 @@ COPY manage.py ./
 COPY platform platform
 COPY hub hub
 COPY projects projects
+# The programs that a replay bundle holds.
+COPY images images
 COPY --from=node /build/node_modules node_modules
 ENV PYTHONPATH=/opt/practicum/platform:/opt/practicum/hub \
     PYTHONUNBUFFERED=1 \

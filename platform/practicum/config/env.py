@@ -36,6 +36,7 @@ KNOWN = frozenset(
         "PRACTICUM_OIDC_CLIENT_SECRET",
         "PRACTICUM_OIDC_KEY_FILE",
         "PRACTICUM_SPLIT_SECRET",
+        "PRACTICUM_ISSUER_KEY_FILE",
         "PRACTICUM_ENGINE",
         "PRACTICUM_WORKSPACE_IMAGE",
         "PRACTICUM_SCORER_IMAGE",
@@ -103,6 +104,7 @@ class Environment:
     oidc_client_secret: str
     oidc_key_file: Path
     split_secret: str
+    issuer_key_file: str
     engine: str
     workspace_image: str
     scorer_image: str
@@ -186,6 +188,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         oidc_client_secret=secret("PRACTICUM_OIDC_CLIENT_SECRET"),
         oidc_key_file=Path(variables.get("PRACTICUM_OIDC_KEY_FILE", data_dir / "oidc.pem")),
         split_secret=secret("PRACTICUM_SPLIT_SECRET"),
+        issuer_key_file=variables.get("PRACTICUM_ISSUER_KEY_FILE", ""),
         engine=engine,
         workspace_image=variables.get("PRACTICUM_WORKSPACE_IMAGE", "practicum/workspace"),
         scorer_image=variables.get("PRACTICUM_SCORER_IMAGE", "practicum/scorer"),

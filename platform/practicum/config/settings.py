@@ -27,6 +27,7 @@ PRACTICUM_METRICS_TOKEN = ENVIRONMENT.metrics_token
 PRACTICUM_OIDC_CLIENT_ID = ENVIRONMENT.oidc_client_id
 PRACTICUM_OIDC_CLIENT_SECRET = ENVIRONMENT.oidc_client_secret
 PRACTICUM_SPLIT_SECRET = ENVIRONMENT.split_secret
+PRACTICUM_ISSUER_KEY_FILE = ENVIRONMENT.issuer_key_file
 PRACTICUM_ENGINE = ENVIRONMENT.engine
 PRACTICUM_WORKSPACE_IMAGE = ENVIRONMENT.workspace_image
 PRACTICUM_SCORER_IMAGE = ENVIRONMENT.scorer_image
@@ -86,6 +87,7 @@ INSTALLED_APPS = [
     "practicum.submissions",
     "practicum.evaluation",
     "practicum.reviews",
+    "practicum.credentials",
     "practicum.portal",
     "practicum.config.apps.ConfigConfig",
 ]
@@ -220,5 +222,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}, "fontTools": {"level": "WARNING"}},
 }

@@ -13,4 +13,5 @@ urlpatterns = [
     path("", include("practicum.submissions.urls")),
     path("", include("practicum.evaluation.urls")),
     path("", include("practicum.reviews.urls")),
+    path("", include("practicum.credentials.urls")),
 ]

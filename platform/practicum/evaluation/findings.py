@@ -4,7 +4,8 @@ A *finding* is the score with its interval, the baseline's, and the verdict (``v
 result counts that the same evaluate.py scored; without one, the newest; without any, the figure its author recorded.
 
 All of it is on the rows whose score interns see, in the metric's digits. An intern is shown the finding of a submission
-only where its score was told (``standings.Point.is_told``): ask with ``told``.
+only where its score was told (``standings.Point.is_told``): ask with ``told``. ``whole_finding_of`` is on the whole hidden
+part: not for interns before the board is final.
 """
 
 from __future__ import annotations
@@ -107,6 +108,11 @@ def finding_of(submission: Submission, *, told: Standing | None = None) -> Findi
     return findings_of([submission], told=told).get(submission.pk)
 
 
+def whole_finding_of(submission: Submission) -> Finding | None:
+    """The finding of one submission on the whole hidden part; None before it is scored."""
+    return findings_of([submission], whole=True).get(submission.pk)
+
+
 def finding_of_point(point: Point | None) -> Finding | None:
     """The finding of the submission whose point this is; None for no point."""
     if point is None:
@@ -114,10 +120,13 @@ def finding_of_point(point: Point | None) -> Finding | None:
     return finding_of(Submission.objects.select_related("version__project").get(pk=point.submission_id))
 
 
-def findings_of(submissions: Iterable[Submission], *, told: Standing | None = None) -> dict[int, Finding]:
+def findings_of(
+    submissions: Iterable[Submission], *, told: Standing | None = None, whole: bool = False
+) -> dict[int, Finding]:
     """The finding of each submission that has a score, by its id. Their versions must be loaded.
 
-    With ``told``, the standing of their internship as its viewer sees it: only of those whose score is told in it.
+    ``whole``: on the whole hidden part, where the caller has made sure that it may be known. With ``told``, the standing
+    of their internship as its viewer sees it: only of those whose score is told in it.
     """
     ids = None if told is None else {point.submission_id for point in told.points if point.is_told}
     rows = {row.pk: row for row in submissions if ids is None or row.pk in ids}
@@ -126,26 +135,32 @@ def findings_of(submissions: Iterable[Submission], *, told: Standing | None = No
     runs = runs.defer("log_tail", "curve")
     own = list(runs.filter(submission__in=rows))
     baselines = list(runs.filter(submission__internship__isnull=True, submission__version__in=versions))
-    results = _results([*own, *baselines])
+    results = _results([*own, *baselines], whole=whole)
     latest = {run.submission_id: results[run.pk] for run in own}
     by_version: dict[int, list[_Result]] = {}
     for run in baselines:
         by_version.setdefault(run.submission.version_id, []).append(results[run.pk])
-    return {pk: _finding(rows[pk], latest[pk], baselines=by_version.get(rows[pk].version_id, [])) for pk in latest}
+    return {
+        pk: _finding(rows[pk], latest[pk], baselines=by_version.get(rows[pk].version_id, []), whole=whole)
+        for pk in latest
+    }
 
 
-def _results(runs: list[Run]) -> dict[int, _Result]:
+def _results(runs: list[Run], *, whole: bool) -> dict[int, _Result]:
     values: dict[int, dict[int, float]] = {run.pk: {} for run in runs}
-    columns = ("run", "seed", "shown_value", "run__submission__version")
+    columns = ("run", "seed", "value" if whole else "shown_value", "run__submission__version")
     digits = {run.submission.version_id: int(run.submission.version.metric["digits"]) for run in runs}
     for run_id, seed, value, version_id in (
         SeedResult.objects.filter(run__in=values).order_by("pk").values_list(*columns)
     ):
         values[run_id][seed] = round(value, digits[version_id])
-    return {run.pk: _Result(run=run, values=values[run.pk] or {ONCE: run.score.shown}) for run in runs}
+    return {
+        run.pk: _Result(run=run, values=values[run.pk] or {ONCE: run.score.whole if whole else run.score.shown})
+        for run in runs
+    }
 
 
-def _finding(submission: Submission, result: _Result, *, baselines: list[_Result]) -> Finding:
+def _finding(submission: Submission, result: _Result, *, baselines: list[_Result], whole: bool) -> Finding:
     version, asked = submission.version, asked_of(submission.version)
     same = [one for one in baselines if _is_same_file(one.run, result.run)]
     chosen = next(iter(reversed(same or baselines)), None)
@@ -157,7 +172,7 @@ def _finding(submission: Submission, result: _Result, *, baselines: list[_Result
             result.values,
             values,
             higher_is_better=version.higher_is_better,
-            noise=float(version.metric.get("noise") or 0.0) / math.sqrt(version.shown_share),
+            noise=float(version.metric.get("noise") or 0.0) / math.sqrt(1.0 if whole else version.shown_share),
             is_retrained=asked.retrain,
             smallest=asked.smallest_difference,
         )

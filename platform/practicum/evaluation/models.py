@@ -199,7 +199,14 @@ class Score(models.Model):
     @property
     def shown(self) -> float:
         """The value on the shown rows, in the metric's digits; of a score from before there was a division, the whole."""
-        value = self.value if self.shown_value is None else self.shown_value
+        return self._rounded(self.value if self.shown_value is None else self.shown_value)
+
+    @property
+    def whole(self) -> float:
+        """The value on the whole hidden part, in the metric's digits."""
+        return self._rounded(self.value)
+
+    def _rounded(self, value: float) -> float:
         return round(value, int(self.run.submission.version.metric["digits"]))
 
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in
 from practicum.accounts.models import Role
+from practicum.credentials.selectors import certificate_of
 from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
@@ -54,6 +55,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "lines": selectors.submission_lines(internship, standing=standing, limit=5),
         "finding": finding_of_point(standing.best),
         "feedback": feedback_for(request.user),
+        "certificate": certificate_of(internship.pk),
         "chart": charts.progress(standing, cohort=internship.cohort),
     }
     return render(request, "portal/home_intern.html", facts)
@@ -103,6 +105,7 @@ def internship_page(
         "lines": selectors.submission_lines(row, standing=standing, limit=100),
         "sessions": sessions_of_internship(row),
         "feedback": feedback_for(row.intern),
+        "certificate": certificate_of(row.pk),
         "chart": charts.progress(standing, cohort=row.cohort),
     }
     if request.user.is_admin and row.state == InternshipState.ACTIVE:

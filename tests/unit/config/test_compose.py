@@ -74,6 +74,7 @@ def test_every_setting_without_a_safe_default_is_given(services: dict[str, Any])
         "PRACTICUM_WORKSPACE_PYTHON",
         "PRACTICUM_OIDC_CLIENT_ID",
         "PRACTICUM_OIDC_KEY_FILE",
+        "PRACTICUM_ISSUER_KEY_FILE",
     }
     assert KNOWN - optional <= set(services["web"]["environment"])
 

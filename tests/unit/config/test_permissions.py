@@ -62,6 +62,21 @@ MATRIX: dict[str, tuple[str, str]] = {
     "accounts:sign_out": ("405 405 405 405 405 405 405 405 405 405", "302 302 302 302 302 302 302 302 302 302"),
     "catalog:project": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "catalog:projects": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    # The intern's certificate is issued and private, and nobody has a portfolio that is public.
+    "credentials:bundle": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:certificate": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:certificates": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "credentials:check": ("200 200 200 200 200 200 200 200 200 200", "400 400 400 400 400 400 400 400 400 400"),
+    "credentials:document": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:early": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 409 404 409 302 302 302"),
+    "credentials:issuer": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:own_portfolio": ("302 200 200 200 404 404 404 302 302 302", "302 302 302 302 404 404 404 302 302 302"),
+    "credentials:pdf": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:portfolio": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:revoke": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "credentials:revoked": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:show": ("302 405 405 405 404 404 404 302 302 302", "302 400 404 404 404 404 404 302 302 302"),
+    "credentials:verifier": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "evaluation:board_csv": ("302 404 404 404 200 404 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
     "evaluation:board_names": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 400 404 400 302 302 302"),
     # By the real clock the cohort is over: nothing can be chosen, and the close can't be moved.
@@ -195,6 +210,8 @@ def things(
 ) -> dict[str, Any]:
     """A submission of the intern with a review comment, a live lease with its session, their tokens, a reservation."""
     from practicum.accounts.notices import notify
+    from practicum.credentials.freezing import freeze
+    from practicum.credentials.models import Certificate
     from practicum.gpus.inventory import pool_of
     from practicum.gpus.models import AgentToken, Lease, Plan, PoolKind, Reservation, Server, Slot
     from practicum.gpus.plan_rules import Question, Setting
@@ -249,7 +266,14 @@ def things(
     notice = notify(intern, kind="test", subject="Hello", body="Hello", path="/account/", key="test", now=now)
     nothing = Question(1, Setting({}, {}), Setting({}, {})).to_json()
     plan = Plan.objects.create(asked_by=admin, asked_at=now, question=nothing, deadline=soon)
+    internship.completed_at = now
+    certificate = Certificate.objects.create(
+        place=0, internship=internship, state="issued", begun_at=now, issued_at=now, submission=submission, facts={},
+    )  # fmt: skip
+    certificate.facts = freeze(certificate)
+    certificate.save()
     return {
+        "certificate_id": certificate.pk, "username": "ines",
         "likeness_id": likeness.pk,
         "notice_id": notice.pk,
         "plan_id": plan.pk,

@@ -42,6 +42,8 @@ TONES = {
     "draining": "warn",
     "scored": "good",
     "ready": "good",
+    "issued": "good",
+    "preparing": "live",
     "accepted": "good",
     "completed": "good",
     "reached": "good",
@@ -50,6 +52,7 @@ TONES = {
     "overdue": "warn",
     "failed": "bad",
     "offline": "bad",
+    "revoked": "bad",
 }
 UNITS = ("kB", "MB", "GB", "TB")
 

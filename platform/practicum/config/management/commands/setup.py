@@ -1,4 +1,4 @@
-"""``practicum setup``: make the database and what the hub needs to trust this site. Safe to run again."""
+"""``practicum setup``: make the database, the issuer's key, and what the hub needs to trust this site. Safe to run again."""
 
 from __future__ import annotations
 
@@ -10,26 +10,33 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from oauth2_provider.models import Application
 
 from practicum.config.settings import ENVIRONMENT
+from practicum.credentials import keys
+from practicum.lib.clock import utc_now
 
 
 class Command(BaseCommand):
-    """Migrate, make the OpenID provider's key, register the hub as its client."""
+    """Migrate, make the OpenID provider's key and the issuer's, register the hub as a client."""
 
     help = __doc__ or ""
 
     def handle(self, *_: Any, **__: Any) -> None:
-        """Do all three."""
+        """Do all of it."""
         for folder in (settings.PRACTICUM_DATA_DIR, settings.STATIC_ROOT, settings.PRACTICUM_DATA_DIR / "hub"):
             folder.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)
         made = make_key(ENVIRONMENT.oidc_key_file)
+        try:
+            made_issuer = keys.ensure(now=utc_now())
+        except keys.KeyUnusable as fault:
+            raise CommandError(f"{fault} (practicum certificate renew-key makes a new one.)") from fault
         register_hub()
-        self.stdout.write(f"  Database ready{'; signing key made' if made else ''}; hub registered")
+        said = ("; signing key made" if made else "") + ("; issuer key made" if made_issuer else "")
+        self.stdout.write(f"  Database ready{said}; hub registered")
 
 
 def make_key(file: Path) -> bool:

@@ -1,5 +1,5 @@
-"""``practicum worker``: allocates slots, starts and stops notebooks through the hub, evaluates submissions, tells
-people, repairs.
+"""``practicum worker``: allocates slots, starts and stops notebooks through the hub, evaluates submissions,
+issues certificates, tells people, repairs.
 
 One process, a few threads. Every loop does bounded work, keeps going when engine, hub or database are away, and says
 so once when that changes. Killing it at any point loses nothing: rows are the truth and the next worker reconciles.
@@ -26,6 +26,8 @@ from django.db import DatabaseError, close_old_connections
 from practicum.accounts import notices, sending
 from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
+from practicum.credentials import replaying
+from practicum.credentials import tasks as credentials
 from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
@@ -45,6 +47,7 @@ SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
+CERTIFICATE_SECONDS = 2.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
@@ -123,7 +126,7 @@ def keep_pace() -> None:
 
 
 def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
-    """The ticker, the reconciler, and those who estimate, archive homes, plan, send notices, compare and evaluate."""
+    """The ticker, the reconciler, and those who estimate, archive homes, plan, send notices, compare, certify and evaluate."""
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -139,6 +142,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             workspaces.reconcile(utc_now(), hub=hub, engine=engine)
             workspaces.settle_archives(utc_now(), engine=engine)
             evaluation.reconcile(utc_now(), engine=engine)
+            replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
@@ -159,6 +163,9 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
     def restore() -> bool:
         return workspaces.claim_and_restore(utc_now(), engine=engine)
 
+    def certify() -> bool:
+        return credentials.step(utc_now(), engine=engine)
+
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
@@ -169,6 +176,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             Loop(f"snapshots {n}", snapshot, pause=SNAPSHOT_SECONDS, stopping=stopping)
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
+        Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
         *(

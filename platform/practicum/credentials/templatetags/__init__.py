@@ -1,0 +1,1 @@
+"""How a certificate's facts are written."""
