@@ -15,7 +15,8 @@ from practicum.reviews import rules, selectors
 from practicum.reviews.cells import list_cells
 from practicum.reviews.models import Review, ReviewState
 from practicum.reviews.rendering import render_notebook, render_report
-from practicum.reviews.scores import compare
+from practicum.reviews.rounds import since_last_round
+from practicum.reviews.scores import among_cohort, compare
 from practicum.reviews.selectors import PointsLine
 from practicum.submissions.models import Submission
 from practicum.submissions.selectors import likenesses_of
@@ -28,7 +29,10 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
     internship = selectors.internship_of(submission)
     standing = selectors.standing_of(submission)
     review = selectors.review_of(submission)
-    rendered, report = render_notebook(submission, now=now), render_report(submission, now=now)
+    since, report = since_last_round(submission, now=now), render_report(submission, now=now)
+    changes = since.changes if since is not None else None
+    rendered = since.rendered if since is not None and changes is not None else render_notebook(submission, now=now)
+    carried = since.carried if since is not None else []
     rounds, threads = selectors.rounds(internship), selectors.threads(submission)
     comparisons = compare([submission, *rounds], exact=not user.is_intern)
     again = again_of(submission, user=user)
@@ -44,10 +48,19 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "rendered": rendered,
         "report": mark_safe(report.html) if report.is_ok else "",  # noqa: S308  cleaned by the converter
         "report_problem": report.message if report.status not in ("ok", "none") else "",
-        "listing": list_cells(rendered.cells, threads=threads, differing=again.sentences if again else {}),
+        "since": since,
+        "since_score": comparisons[since.before.pk].score if since and since.before.pk in comparisons else None,
+        "among": among_cohort(submission, score=comparisons[submission.pk].score, exact=not user.is_intern),
+        "listing": list_cells(
+            rendered.cells,
+            threads=threads,
+            carried=carried,
+            changes=changes,
+            differing=again.sentences if again else {},
+        ),
         "again": again,
         "likenesses": likenesses_of(submission, user=user),
-        "open_threads": sum(not thread.is_resolved for thread in threads),
+        "open_threads": sum(not thread.is_resolved for thread in [*threads, *(row.thread for row in carried)]),
         "pane": pane if pane in PANES else "notebook",
         "points": selectors.points_of(submission, review=review if may_decide or standing.is_decided else None),
         "summary": review.summary if review is not None and may_decide else "",
@@ -85,14 +98,20 @@ def as_written(posted: QueryDict, *, submission: Submission) -> dict[str, Any]:
     """What somebody typed into a form that was refused, to be shown again."""
     if "body" in posted:
         return {
-            "typed": {"body": posted["body"], "cell": posted.get("cell", ""), "reply_to": posted.get("reply_to", "")}
+            "typed": {
+                "body": posted["body"],
+                "cell": posted.get("cell", ""),
+                "on_output": "on_output" in posted,
+                "reply_to": posted.get("reply_to", ""),
+            }
         }
     given = points_from(posted, submission=submission)
     lines = [
         PointsLine(str(item["name"]), str(item["question"]), int(item["points"]), _whole(given.get(item["name"])))
         for item in submission.version.manifest["rubric"]
     ]
-    return {"points": lines, "summary": posted.get("summary", "")}
+    summary = posted.get("summary", "")
+    return {"points": lines, "summary": summary, "unsent": summary}
 
 
 def _whole(value: object) -> int | None:

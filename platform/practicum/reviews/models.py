@@ -21,7 +21,10 @@ class ReviewState(models.TextChoices):
 
 
 class Review(models.Model):
-    """The mentor's word on one submission. ``rubric`` maps each rubric item's name to the points given."""
+    """The mentor's word on one submission. ``rubric`` maps each rubric item's name to the points given.
+
+    ``version`` rises with each decision and each that is taken back: who decides names the one they have seen.
+    """
 
     submission = models.OneToOneField(Submission, on_delete=models.PROTECT, related_name="review")
     mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews")
@@ -30,6 +33,7 @@ class Review(models.Model):
     summary = models.TextField(blank=True)
     opened_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True, blank=True)
+    version = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ["-opened_at"]
@@ -39,11 +43,15 @@ class Review(models.Model):
 
 
 class Comment(models.Model):
-    """A remark on a cell (``cell_id`` from the notebook) or, with no cell, on the whole submission."""
+    """A remark on a cell (``cell_id`` from the notebook), on its output, or, with no cell, on the whole submission.
+
+    It stays with the submission whose notebook it was written on; until it is settled, the reviews of later ones show it.
+    """
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="comments")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     cell_id = models.CharField(max_length=64, blank=True)
+    on_output = models.BooleanField(default=False, help_text="On what came out of the cell, not on its text.")
     reply_to = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replies")
     body = models.TextField(max_length=4000)
     written_at = models.DateTimeField()
