@@ -174,3 +174,33 @@ def test_the_second_round_fits(
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     page.screenshot(path=tmp_path / "cells.png")
     assert window.complaints == []
+
+
+def kept(page: Page) -> None:
+    """Wait until the site has what was typed."""
+    expect(page.locator("[data-draft]")).to_have_text("Draft kept", timeout=15_000)
+
+
+def test_a_draft_is_there_on_return_and_two_windows_lose_nothing(second_round: Any, visit: Callable[..., Any]) -> None:
+    one, other = visit("mentor"), visit("mentor")
+    page, late = one.go(f"/review/{second_round.pk}/"), other.go(f"/review/{second_round.pk}/")
+    page.keyboard.press("j")
+    page.keyboard.press("c")
+    page.keyboard.type("Half a thought")
+    kept(page)
+    page = one.go(f"/review/{second_round.pk}/")
+    assert page.locator("#body-c7").input_value() == "Half a thought"
+    page.keyboard.press("r")
+    page.keyboard.type("3")
+    kept(page)
+
+    late.keyboard.press("r")
+    late.locator("#summary").fill("In the other window")
+    late.get_by_role("button", name="Take the other").wait_for()
+    late.get_by_role("button", name="Keep what is here").click()
+    kept(late)
+    assert late.locator("#summary").input_value() == "In the other window"
+    page.locator("#summary").fill("In this one")
+    page.get_by_role("button", name="Take the other").click()
+    kept(page)
+    assert page.locator("#summary").input_value() == "In the other window"

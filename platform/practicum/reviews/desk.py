@@ -13,6 +13,7 @@ from practicum.errors import Conflict
 from practicum.evaluation.selectors import again_of
 from practicum.reviews import rules, selectors
 from practicum.reviews.cells import list_cells
+from practicum.reviews.drafts import draft_of
 from practicum.reviews.models import Review, ReviewState
 from practicum.reviews.rendering import render_notebook, render_report
 from practicum.reviews.rounds import since_last_round
@@ -65,6 +66,7 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "points": selectors.points_of(submission, review=review if may_decide or standing.is_decided else None),
         "summary": review.summary if review is not None and may_decide else "",
         "rounds": [(row, selectors.last_run(row), comparisons[row.pk]) for row in rounds],
+        "draft": draft_of(user, submission=submission) if is_mentor else None,
         "may_decide": may_decide,
         "may_begin": is_mentor,
         "may_reply": is_mentor or internship.intern_id == user.pk,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from django.contrib import messages
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -17,7 +18,7 @@ from practicum.errors import NotFound, Refused
 from practicum.evaluation.selectors import again_of
 from practicum.lib.clock import utc_now
 from practicum.reviews import desk as desk_page
-from practicum.reviews import selectors, services
+from practicum.reviews import drafts, selectors, services
 from practicum.reviews.rendering import Rendered, render_executed, render_notebook
 from practicum.reviews.rounds import rendered_since
 from practicum.submissions.models import Submission
@@ -117,7 +118,28 @@ def comment(request: PersonRequest, submission_id: int) -> HttpResponse:
         raise
     except Refused as error:
         return _desk(request, submission=submission, error=error)
+    box = drafts.box_of(cell=request.POST.get("cell", ""), reply_to=reply_to)
+    drafts.forget_box(request.user, submission=submission, box=box)
     return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=cells#comment-{written.pk}")
+
+
+@mentors_only
+@require_POST
+def draft(request: PersonRequest, submission_id: int) -> JsonResponse:
+    """Keep what is being typed: ``fields`` as JSON, ``seen`` the version known. 409 with the other window's text."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    seen = request.POST.get("seen", "")
+    try:
+        fields = json.loads(request.POST.get("fields", ""))
+        known = int(seen) if seen.isdecimal() and len(seen) < 9 else 0
+        version = drafts.save_draft(request.user, submission=submission, fields=fields, seen=known, now=utc_now())
+    except (ValueError, RecursionError):
+        return JsonResponse({"message": "A draft is a text for each box."}, status=400)
+    except NotFound:
+        raise
+    except Refused as error:
+        return JsonResponse({"message": error.message, **error.facts}, status=error.status)
+    return JsonResponse({"version": version})
 
 
 @mentors_only
@@ -152,6 +174,7 @@ def decide(request: PersonRequest, submission_id: int) -> HttpResponse:
         raise
     except Refused as error:
         return _desk(request, submission=submission, error=error)
+    drafts.forget_draft(request.user, submission=submission)
     intern = selectors.internship_of(submission).intern.get_short_name()
     messages.success(request, f"Your decision is sent; {intern} sees it now. You can take it back for 10 minutes.")
     return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=decide")
