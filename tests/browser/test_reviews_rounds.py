@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from practicum.reviews import services
-from practicum.reviews.models import Comment, Review
+from practicum.reviews.models import Comment, Review, Snippet
 from tests.unit.reviews.conftest import code, hand_in, markdown, notebook_of
 
 __all__ = ["hand_in"]
@@ -204,3 +204,26 @@ def test_a_draft_is_there_on_return_and_two_windows_lose_nothing(second_round: A
     page.get_by_role("button", name="Take the other").click()
     kept(page)
     assert page.locator("#summary").input_value() == "In the other window"
+
+
+def test_the_bank_learns_and_is_used_by_keyboard(second_round: Any, visit: Callable[..., Any]) -> None:
+    window = visit("mentor")
+    page = window.go(f"/review/{second_round.pk}/")
+    keys = page.keyboard
+    keys.press("j")
+    keys.press("j")
+    with page.expect_navigation():
+        keys.press("b")
+    page.wait_for_load_state("networkidle")
+    assert Snippet.objects.get().body == "Is 0.7 not far too much?"
+    keys.press("j")
+    keys.press("c")
+    keys.type("Here too: ")
+    keys.press("Control+/")
+    keys.type("far")
+    with page.expect_response("**/use/"):
+        keys.press("Enter")
+    assert page.locator("#body-c12").input_value() == "Here too: Is 0.7 not far too much?"
+    assert page.evaluate("document.activeElement.id") == "body-c12"
+    assert Snippet.objects.get().used == 1
+    assert window.complaints == []

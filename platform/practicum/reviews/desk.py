@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 from practicum.accounts.models import User
 from practicum.errors import Conflict
 from practicum.evaluation.selectors import again_of
-from practicum.reviews import rules, selectors
+from practicum.reviews import bank, rules, selectors
 from practicum.reviews.cells import list_cells
 from practicum.reviews.drafts import draft_of
 from practicum.reviews.models import Review, ReviewState
@@ -37,6 +37,7 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
     rounds, threads = selectors.rounds(internship), selectors.threads(submission)
     comparisons = compare([submission, *rounds], exact=not user.is_intern)
     again = again_of(submission, user=user)
+    snippets = list(bank.bank_of(submission)) if internship.mentor_id == user.pk else []
     is_mentor = internship.mentor_id == user.pk and user.is_mentor
     may_decide = is_mentor and standing.internship_active and standing.is_latest and not standing.is_decided
     return {
@@ -66,6 +67,8 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "points": selectors.points_of(submission, review=review if may_decide or standing.is_decided else None),
         "summary": review.summary if review is not None and may_decide else "",
         "rounds": [(row, selectors.last_run(row), comparisons[row.pk]) for row in rounds],
+        "bank": snippets[: bank.SHOWN],
+        "snippets": bank.snippets_by_item(snippets),
         "draft": draft_of(user, submission=submission) if is_mentor else None,
         "may_decide": may_decide,
         "may_begin": is_mentor,

@@ -21,6 +21,7 @@ LONGEST_SUMMARY = 8_000
 MOST_COMMENTS = 500
 MOST_BOXES = 300
 LONGEST_DRAFT = 200_000
+MOST_SNIPPETS = 500
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ def check_comment(body: str, *, so_far: int) -> str:
         raise Invalid(f"The comment is too long: up to {LONGEST_COMMENT:,} characters.")
     if so_far >= MOST_COMMENTS:
         raise Invalid(f"This submission has {MOST_COMMENTS} comments; that is the most.")
+    return text
+
+
+def check_snippet(body: str, *, so_far: int) -> str:
+    """A text for the bank without blank ends.
+
+    Raises:
+        Invalid: it is empty, too long, or the bank is full.
+    """
+    text = body.strip()
+    if not text or len(text) > LONGEST_COMMENT:
+        raise Invalid(f"The bank keeps texts of 1 to {LONGEST_COMMENT:,} characters.")
+    if so_far >= MOST_SNIPPETS:
+        raise Invalid(f"The bank has {MOST_SNIPPETS} comments; that is the most. Forget some first.")
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.reviews import views
+from practicum.reviews import bank_views, views
 
 app_name = "reviews"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("review/<int:submission_id>/resolve/<int:comment_id>/", views.resolve, name="resolve"),
     path("review/<int:submission_id>/decide/", views.decide, name="decide"),
     path("review/<int:submission_id>/draft/", views.draft, name="draft"),
+    path("review/<int:submission_id>/bank/", bank_views.keep, name="keep_snippet"),
+    path("review/<int:submission_id>/bank/<int:snippet_id>/use/", bank_views.use, name="use_snippet"),
+    path("review/<int:submission_id>/bank/<int:snippet_id>/forget/", bank_views.forget, name="forget_snippet"),
     path("review/<int:submission_id>/undo/", views.undo, name="undo"),
     path("submissions/<int:submission_id>/notebook/", views.notebook, name="notebook"),
 ]

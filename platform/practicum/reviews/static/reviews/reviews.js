@@ -164,6 +164,7 @@
     j: () => go(1), k: () => go(-1), c: () => comment(false), C: () => comment(true),
     e: () => write(threadAt()?.querySelector(".reply textarea")), s: () => threadAt()?.querySelector(".thread-settle")?.requestSubmit(),
     o: toggleFold, O: toggleFolds, w: () => frame?.hasAttribute("data-since") && view(!shown.isSince),
+    b: () => [...(threadAt()?.querySelectorAll(".keep-form") ?? [])].pop()?.requestSubmit(),
     r: rubric, a: () => decide("accepted"), x: () => decide("changes"),
     u: () => document.querySelector(".breadcrumb-line a")?.click(), "?": () => document.getElementById("keys")?.showModal(),
   };
