@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from practicum.reviews import services
-from practicum.reviews.models import Comment, Review, Snippet
+from practicum.reviews.models import Comment, DeskVisit, Review, Snippet
 from tests.unit.reviews.conftest import code, hand_in, markdown, notebook_of
 
 __all__ = ["hand_in"]
@@ -227,3 +227,21 @@ def test_the_bank_learns_and_is_used_by_keyboard(second_round: Any, visit: Calla
     assert page.evaluate("document.activeElement.id") == "body-c12"
     assert Snippet.objects.get().used == 1
     assert window.complaints == []
+
+
+def test_a_minute_counts_only_while_something_is_done(second_round: Any, visit: Callable[..., Any]) -> None:
+    window = visit("mentor")
+    window.page.clock.install()
+    page = window.go(f"/review/{second_round.pk}/")
+    counted = page.locator("[data-minutes]")
+    page.clock.run_for(50_000)
+    page.keyboard.press("j")
+    page.clock.run_for(50_000)
+    expect(counted).to_have_text("1 min at this desk")
+    page.clock.run_for(600_000)
+    expect(counted).to_have_text("1 min at this desk")
+    page.keyboard.press("k")
+    page.clock.run_for(30_000)
+    expect(counted).to_have_text("2 min at this desk")
+    page.wait_for_load_state("networkidle")
+    assert DeskVisit.objects.get().seconds < 120, "the site takes no more than has passed"

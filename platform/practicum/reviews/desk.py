@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import QueryDict
@@ -14,6 +14,7 @@ from practicum.evaluation.selectors import again_of
 from practicum.reviews import bank, rules, selectors
 from practicum.reviews.cells import list_cells
 from practicum.reviews.drafts import draft_of
+from practicum.reviews.minutes import opening_of, spent_on
 from practicum.reviews.models import Review, ReviewState
 from practicum.reviews.rendering import render_notebook, render_report
 from practicum.reviews.rounds import since_last_round
@@ -69,6 +70,8 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "rounds": [(row, selectors.last_run(row), comparisons[row.pk]) for row in rounds],
         "bank": snippets[: bank.SHOWN],
         "snippets": bank.snippets_by_item(snippets),
+        "spent": spent_on([submission], mentor=user).get(submission.pk, timedelta()) if is_mentor else None,
+        "opening": opening_of(user, submission=submission, now=now) if is_mentor else "",
         "draft": draft_of(user, submission=submission) if is_mentor else None,
         "may_decide": may_decide,
         "may_begin": is_mentor,

@@ -17,7 +17,7 @@ from practicum.accounts.models import User
 from practicum.errors import NotFound, Refused
 from practicum.evaluation.selectors import again_of
 from practicum.lib.clock import utc_now
-from practicum.reviews import clock, drafts, selectors, services
+from practicum.reviews import clock, drafts, minutes, selectors, services
 from practicum.reviews import desk as desk_page
 from practicum.reviews.rendering import Rendered, render_executed, render_notebook
 from practicum.reviews.rounds import rendered_since
@@ -39,10 +39,12 @@ MOST_FOLDS = 200
 def inbox(request: PersonRequest) -> HttpResponse:
     """What waits for this mentor, and what they decided last."""
     now = utc_now()
+    decided = selectors.decided_recently(request.user)
+    spent = minutes.spent_on([review.submission for review in decided], mentor=request.user)
     facts = {
         "waiting": clock.inbox_of(request.user, now=now),
         "clock": clock.clock_of(request.user, now=now),
-        "decided": selectors.decided_recently(request.user),
+        "decided": [(review, spent.get(review.submission_id)) for review in decided],
         "now": now,
     }
     return render(request, "reviews/inbox.html", facts)
