@@ -54,12 +54,25 @@ class Visit:
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.underway: set[Any] = set()
+        page.on("request", lambda request: self.underway.add(request))
+        page.on("requestfinished", lambda request: self.underway.discard(request))
+        page.on("requestfailed", lambda request: self.underway.discard(request))
 
     def go(self, path: str) -> Page:
         """Open a page of the site and wait until it is quiet."""
         self.page.goto(self.base + path)
         self.page.wait_for_load_state("networkidle")
         return self.page
+
+    def leave(self) -> None:
+        """Let the page tell what it tells when it is left, while the test's database is still there, and close it."""
+        self.page.evaluate("dispatchEvent(new Event('pagehide'))")
+        for _ in range(250):
+            if not self.underway:
+                break
+            self.page.wait_for_timeout(20)
+        self.page.context.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,10 +111,11 @@ def visit(browser: Browser, live_server: Any, people: dict[str, Any]) -> Iterato
                 color_scheme="dark" if dark else "light",
                 java_script_enabled=scripts,
             )
-            windows.callback(context.close)
             if who:
                 context.add_cookies([cookies[who]])
-            return Visit(context.new_page(), base=live_server.url)
+            opened = Visit(context.new_page(), base=live_server.url)
+            windows.callback(opened.leave)
+            return opened
 
         yield open_window
 

@@ -32,7 +32,7 @@ def test_without_scripts_a_cell_moves_the_notebook_and_a_comment_is_written(
     page.frame_locator("iframe[name=notebook]").locator("#cell-c7:target").wait_for()
     page.locator(".cell-talk > summary").nth(6).click()
     page.locator("#body-c7").fill("Why?")
-    page.locator("#body-c7").locator("xpath=ancestor::form").locator("button").click()
+    page.locator("#body-c7").locator("xpath=ancestor::form").locator("button[type=submit]").click()
     page.wait_for_load_state("networkidle")
     assert Comment.objects.get().cell_id == "c7"
     assert page.locator(".remark-body", has_text="Why?").is_visible()

@@ -22,6 +22,7 @@ from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
 from practicum.portal.forms import EndForm, MentorForm
+from practicum.reviews.clock import clock_of, own_wait
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
 from practicum.workspaces.selectors import open_session_of, sessions_of_internship
 from practicum.workspaces.standing import standing_of
@@ -56,6 +57,8 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "finding": finding_of_point(standing.best),
         "feedback": feedback_for(request.user),
         "certificate": certificate_of(internship.pk),
+        "clock": clock_of(internship.mentor, now=utc_now()),
+        "wait": own_wait(internship, now=utc_now()),
         "chart": charts.progress(standing, cohort=internship.cohort),
     }
     return render(request, "portal/home_intern.html", facts)

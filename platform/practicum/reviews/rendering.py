@@ -1,4 +1,4 @@
-"""An intern's notebook as a page, and a report as HTML: made once by a limited process, kept by digest.
+"""An intern's notebook as a page, what changed in it, and a report as HTML: made once by a limited process, kept by digest.
 
 A notebook is hostile until shown otherwise. It is opened only as a regular file (a symbolic link is refused), read up
 to a cap, and converted by a process of its own (:mod:`.converter`) that sees nothing but its bytes: 512 MB of memory, a
@@ -24,6 +24,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -60,6 +61,34 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Value:
+    """A name that is set to another literal than in the earlier notebook; ``number`` is its cell's."""
+
+    name: str
+    before: str
+    after: str
+    cell: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of each cell since an earlier notebook, by the later cell's id.
+
+    ``states``: same, changed, output, moved or new; ``folds``: the number of the fold that an unchanged one is in;
+    ``outputs``: those that gave something else; ``pairs``: an earlier cell's id to the later one's; ``gone``: earlier
+    cells that are no more.
+    """
+
+    states: dict[str, str]
+    folds: dict[str, int]
+    outputs: tuple[str, ...]
+    pairs: dict[str, str]
+    gone: tuple[str, ...]
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
 class Rendered:
     """What came of it. ``status``: ok, none (there is no notebook), invalid, big, slow or failed;
     ``message`` says why not ok."""
@@ -68,6 +97,7 @@ class Rendered:
     message: str
     html: str
     cells: tuple[Cell, ...] = ()
+    changes: Changes | None = None
 
     @property
     def is_ok(self) -> bool:
@@ -77,6 +107,22 @@ class Rendered:
 
 def render_notebook(submission: Submission, *, now: datetime) -> Rendered:
     """The notebook the mentor reviews, made now if it isn't kept yet. Takes up to ``RENDER_SECONDS`` the first time."""
+    content = _notebook_of(submission)
+    return content if isinstance(content, Rendered) else _kept_or_made("notebook", content=content, now=now)
+
+
+def render_changes(before: Submission, after: Submission, *, now: datetime) -> Rendered:
+    """The later notebook with what changed since the earlier one open and the rest folded; kept by both digests."""
+    later, earlier = _notebook_of(after), _notebook_of(before)
+    if isinstance(later, Rendered):
+        return later
+    if isinstance(earlier, Rendered):
+        return earlier
+    return _kept_or_made("changes", content=b"%d\n" % len(earlier) + earlier + later, now=now)
+
+
+def _notebook_of(submission: Submission) -> bytes | Rendered:
+    """The notebook's bytes, or why there are none to convert."""
     if not submission.notebook:
         return Rendered("none", "There is no notebook in this submission.", "")
     most = settings.PRACTICUM_NOTEBOOK_MAX_BYTES
@@ -85,7 +131,7 @@ def render_notebook(submission: Submission, *, now: datetime) -> Rendered:
         return Rendered("none", "The notebook's file is not there.", "")
     if len(content) > most:
         return Rendered("big", f"The notebook is larger than {most // 1024**2} MB; larger ones are not shown.", "")
-    return _kept_or_made("notebook", content=content, now=now)
+    return content
 
 
 def render_executed(run: Run, *, now: datetime) -> Rendered:
@@ -144,7 +190,14 @@ def _read(place: Path) -> Rendered:
     outcome = json.loads((place / "outcome.json").read_text(encoding="utf-8"))
     cells = tuple(Cell(**{name: row[name] for name in Cell.__dataclass_fields__}) for row in outcome["cells"])
     html = (place / "page.html").read_text(encoding="utf-8") if outcome["status"] == "ok" else ""
-    return Rendered(str(outcome["status"]), str(outcome["message"]), html, cells)
+    changes = _changes(outcome["changes"]) if outcome.get("changes") else None
+    return Rendered(str(outcome["status"]), str(outcome["message"]), html, cells, changes)
+
+
+def _changes(told: dict[str, Any]) -> Changes:
+    values = tuple(Value(**{name: row[name] for name in Value.__dataclass_fields__}) for row in told["values"])
+    lists = {name: tuple(told[name]) for name in ("outputs", "gone")}
+    return Changes(states=told["states"], folds=told["folds"], pairs=told["pairs"], values=values, **lists)
 
 
 @contextmanager

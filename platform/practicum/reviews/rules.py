@@ -19,6 +19,9 @@ UNDO_WITHIN = timedelta(minutes=10)
 LONGEST_COMMENT = 4_000
 LONGEST_SUMMARY = 8_000
 MOST_COMMENTS = 500
+MOST_BOXES = 300
+LONGEST_DRAFT = 200_000
+MOST_SNIPPETS = 500
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,20 @@ def check_comment(body: str, *, so_far: int) -> str:
     return text
 
 
+def check_snippet(body: str, *, so_far: int) -> str:
+    """A text for the bank without blank ends.
+
+    Raises:
+        Invalid: it is empty, too long, or the bank is full.
+    """
+    text = body.strip()
+    if not text or len(text) > LONGEST_COMMENT:
+        raise Invalid(f"The bank keeps texts of 1 to {LONGEST_COMMENT:,} characters.")
+    if so_far >= MOST_SNIPPETS:
+        raise Invalid(f"The bank has {MOST_SNIPPETS} comments; that is the most. Forget some first.")
+    return text
+
+
 def check_undo(*, standing: Standing, is_author: bool, decided_at: datetime | None, now: datetime) -> None:
     """Let a decision be taken back.
 
@@ -116,3 +133,22 @@ def check_undo(*, standing: Standing, is_author: bool, decided_at: datetime | No
         raise Conflict("The intern has handed in again meanwhile; the decision stays.")
     if now - decided_at > UNDO_WITHIN:
         raise Conflict(f"A decision can be taken back for {UNDO_WITHIN.seconds // 60} minutes; after that it stays.")
+
+
+def check_draft(fields: object) -> dict[str, str]:
+    """The texts of a draft by box, without empty ones.
+
+    Raises:
+        Invalid: it is no object of texts, or too much.
+    """
+    if not isinstance(fields, dict) or len(fields) > MOST_BOXES:
+        raise Invalid("A draft is a text for each box.")
+    kept: dict[str, str] = {}
+    for name, text in fields.items():
+        if len(name) > 80 or not isinstance(text, str) or len(text) > LONGEST_SUMMARY or "\0" in text:
+            raise Invalid(f"A box of the draft holds no text, or more than {LONGEST_SUMMARY:,} characters.")
+        if text:
+            kept[name] = text
+    if sum(map(len, kept.values())) > LONGEST_DRAFT:
+        raise Invalid(f"The draft is too long: up to {LONGEST_DRAFT:,} characters.")
+    return kept

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 
 from practicum.catalog.models import ProjectVersion
 from practicum.evaluation.findings import Finding, findings_of
@@ -52,6 +53,32 @@ class Comparison:
 
     def _for_the_better(self, difference: float | None) -> bool | None:
         return None if not difference else (difference > 0) == self.version.higher_is_better
+
+
+@dataclass(frozen=True)
+class Among:
+    """A cohort's other interns on the same project: the ``median`` of the scores that rank, over ``count`` of them."""
+
+    median: float
+    count: int
+    beaten: int
+
+
+def among_cohort(submission: Submission, *, score: float | None, exact: bool) -> Among | None:
+    """How ``score`` stands among the cohort's others; None where nobody else has one. ``exact`` as in :func:`compare`."""
+    internship = submission.internship
+    if internship is None:
+        return None
+    others = Internship.objects.filter(cohort=internship.cohort_id, version__project=submission.version.project_id)
+    standings = standings_of(
+        others.exclude(pk=internship.pk).select_related("cohort", "version__project"), exact=exact
+    ).values()
+    values = [standing.counted.value for standing in standings if standing.counted is not None]
+    if not values:
+        return None
+    sign = 1 if submission.version.higher_is_better else -1
+    beaten = 0 if score is None else sum(sign * score > sign * value for value in values)
+    return Among(median=median(values), count=len(values), beaten=beaten)
 
 
 def compare(submissions: Iterable[Submission], *, exact: bool = False) -> dict[int, Comparison]:

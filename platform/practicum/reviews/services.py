@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
 from practicum.accounts.models import User
 from practicum.audit.services import record
@@ -19,7 +20,7 @@ from practicum.internships.selectors import next_milestone
 from practicum.internships.services import reach_milestone, take_back_milestone
 from practicum.reviews import rules, telling
 from practicum.reviews.models import Comment, Review, ReviewState
-from practicum.reviews.rendering import render_notebook
+from practicum.reviews.rounds import cells_of
 from practicum.reviews.selectors import internship_of, standing_of
 from practicum.submissions.models import Submission
 
@@ -61,28 +62,38 @@ def open_review(mentor: User, *, submission: Submission, now: datetime) -> Revie
 
 
 def comment(
-    author: User, *, submission: Submission, body: str, now: datetime, cell_id: str = "", reply_to: int | None = None
+    author: User,
+    *,
+    submission: Submission,
+    body: str,
+    now: datetime,
+    cell_id: str = "",
+    on_output: bool = False,
+    reply_to: int | None = None,
 ) -> Comment:
-    """Say something on a cell, on the whole submission, or as a reply. An intern replies; a mentor may also begin.
+    """Say something on a cell or its output, on the whole submission, or as a reply. An intern replies; a mentor may
+    also begin. A reply to a thread of an earlier round goes on there.
 
     Raises:
         NotFound: the submission or the comment replied to is not theirs.
         Invalid: it is empty, too long, on a cell that isn't there, or an intern's without something to reply to.
     """
     check_party(author, submission=submission)
-    text = rules.check_comment(body, so_far=submission.comments.count())
     answered = _answered(submission, reply_to=reply_to)
+    begun_on = answered.submission if answered else submission
+    text = rules.check_comment(body, so_far=begun_on.comments.count())
     if answered is None and author.pk == internship_of(submission).intern_id:
         raise Invalid("Reply to one of your mentor's comments; to say more, hand in again with a report.md.")
     if answered is None and cell_id:
-        _check_cell(submission, cell_id=cell_id, now=now)
+        _check_cell(submission, cell_id=cell_id, on_output=on_output, now=now)
     with transaction.atomic():
         if author.is_mentor:
             open_review(author, submission=submission, now=now)
         written = Comment.objects.create(
-            submission=submission,
+            submission=begun_on,
             author=author,
             cell_id=answered.cell_id if answered else cell_id,
+            on_output=answered.on_output if answered else bool(cell_id) and on_output,
             reply_to=answered,
             body=text,
             written_at=now,
@@ -95,15 +106,24 @@ def _answered(submission: Submission, *, reply_to: int | None) -> Comment | None
     """The first comment of the thread replied to."""
     if reply_to is None:
         return None
-    found = Comment.objects.select_related("reply_to").filter(submission=submission, pk=reply_to).first()
+    found = _said_until(submission).select_related("reply_to__submission", "submission").filter(pk=reply_to).first()
     if found is None:
         raise NotFound
     return found.reply_to or found
 
 
-def _check_cell(submission: Submission, *, cell_id: str, now: datetime) -> None:
-    if cell_id not in {cell.id for cell in render_notebook(submission, now=now).cells}:
+def _said_until(submission: Submission) -> QuerySet[Comment]:
+    """What was said on this submission and on earlier ones of its internship."""
+    internship = internship_of(submission)
+    return Comment.objects.filter(submission__internship=internship, submission__number__lte=submission.number)
+
+
+def _check_cell(submission: Submission, *, cell_id: str, on_output: bool, now: datetime) -> None:
+    cell = next((cell for cell in cells_of(submission, now=now) if cell.id == cell_id), None)
+    if cell is None:
         raise Invalid("This notebook has no such cell; comment on the whole submission instead.")
+    if on_output and not cell.has_output:
+        raise Invalid("This cell has no output; comment on the cell itself.")
 
 
 @transaction.atomic
@@ -114,11 +134,13 @@ def resolve(actor: User, *, submission: Submission, comment_id: int, now: dateti
         NotFound: the thread is not on a submission this mentor reviews.
     """
     check_mentor(actor, submission=submission)
-    thread = Comment.objects.filter(pk=comment_id, submission=submission, reply_to__isnull=True)
+    thread = _said_until(submission).filter(pk=comment_id, reply_to__isnull=True)
     first = thread.first()
     if first is None:
         raise NotFound
-    moved = thread.filter(resolved_at__isnull=resolved).update(resolved_at=now if resolved else None)
+    moved = Comment.objects.filter(pk=first.pk, resolved_at__isnull=resolved).update(
+        resolved_at=now if resolved else None
+    )
     if moved:
         record("comment.resolved" if resolved else "comment.reopened", subject=first, actor=actor, now=now)
     return bool(moved)
@@ -126,9 +148,18 @@ def resolve(actor: User, *, submission: Submission, comment_id: int, now: dateti
 
 @transaction.atomic
 def decide(
-    mentor: User, *, submission: Submission, decision: str, rubric: Mapping[str, object], summary: str, now: datetime
+    mentor: User,
+    *,
+    submission: Submission,
+    decision: str,
+    rubric: Mapping[str, object],
+    summary: str,
+    now: datetime,
+    seen: int | None = None,
 ) -> Review:
     """Accept the submission or ask for changes. Accepting reaches the internship's next milestone.
+
+    ``seen``: the review's version that the mentor decided upon; None where it is known to be the newest.
 
     Raises:
         NotFound: the submission is not this mentor's to review.
@@ -140,11 +171,12 @@ def decide(
     is_accepted = decision == ReviewState.ACCEPTED
     points = rules.check_rubric(rubric, rubric=submission.version.manifest["rubric"], complete=is_accepted)
     review = open_review(mentor, submission=submission, now=now)
-    moved = Review.objects.filter(pk=review.pk, state=ReviewState.OPEN).update(
-        state=decision, mentor=mentor, rubric=points, summary=summary.strip(), decided_at=now
+    seen = review.version if seen is None else seen
+    moved = Review.objects.filter(pk=review.pk, state=ReviewState.OPEN, version=seen).update(
+        state=decision, mentor=mentor, rubric=points, summary=summary.strip(), decided_at=now, version=seen + 1
     )
     if not moved:
-        raise Conflict("A decision was made already.")
+        raise Conflict("The review was decided on or taken back since you opened it. Look at it as it is now.")
     milestone = next_milestone(internship_of(submission)) if is_accepted else None
     if milestone is not None:
         reach_milestone(milestone, actor=mentor, now=now)
@@ -169,7 +201,7 @@ def undo(mentor: User, *, submission: Submission, now: datetime) -> Review:
     is_author, decided_at = review.mentor_id == mentor.pk, review.decided_at
     rules.check_undo(standing=standing_of(submission), is_author=is_author, decided_at=decided_at, now=now)
     moved = Review.objects.filter(pk=review.pk, state=review.state, decided_at=decided_at).update(
-        state=ReviewState.OPEN, decided_at=None
+        state=ReviewState.OPEN, decided_at=None, version=F("version") + 1
     )
     if not moved:
         raise Conflict("The review has changed meanwhile; look at it again.")

@@ -37,15 +37,26 @@ class Remark:
 
 @dataclass(frozen=True)
 class Thread:
-    """A comment and its replies, the oldest first."""
+    """A comment and its replies, the oldest first.
+
+    ``carried_from``: the number of the earlier submission it was begun on, 0 for none; ``answer``: what the intern did
+    about it since: replied, changed, gone, or nothing yet (empty).
+    """
 
     first: Remark
     replies: list[Remark] = field(default_factory=list)
+    carried_from: int = 0
+    answer: str = ""
 
     @property
     def cell_id(self) -> str:
         """The cell it is on, or empty."""
         return self.first.comment.cell_id
+
+    @property
+    def on_output(self) -> bool:
+        """It is on what came out of the cell."""
+        return self.first.comment.on_output
 
     @property
     def is_resolved(self) -> bool:
@@ -64,7 +75,7 @@ class Thread:
 
 
 def in_threads(comments: Iterable[Comment]) -> list[Thread]:
-    """Threads in the order they were begun. ``comments`` are of one submission, the oldest first."""
+    """Threads in the order they were begun. ``comments``: the oldest first."""
     threads: dict[int, Thread] = {}
     for comment in comments:
         if comment.reply_to_id is None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.reviews import views
+from practicum.reviews import bank_views, minutes_views, views
 
 app_name = "reviews"
 urlpatterns = [
     path("review/", views.inbox, name="inbox"),
+    path("review/minutes/", minutes_views.sums, name="minutes"),
     path("review/<int:submission_id>/", views.desk, name="desk"),
     path("review/<int:submission_id>/comment/", views.comment, name="comment"),
     path("review/<int:submission_id>/resolve/<int:comment_id>/", views.resolve, name="resolve"),
     path("review/<int:submission_id>/decide/", views.decide, name="decide"),
+    path("review/<int:submission_id>/draft/", views.draft, name="draft"),
+    path("review/<int:submission_id>/bank/", bank_views.keep, name="keep_snippet"),
+    path("review/<int:submission_id>/bank/<int:snippet_id>/use/", bank_views.use, name="use_snippet"),
+    path("review/<int:submission_id>/bank/<int:snippet_id>/forget/", bank_views.forget, name="forget_snippet"),
+    path("review/<int:submission_id>/minutes/", minutes_views.tell, name="tell_minutes"),
     path("review/<int:submission_id>/undo/", views.undo, name="undo"),
     path("submissions/<int:submission_id>/notebook/", views.notebook, name="notebook"),
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -14,9 +17,10 @@ from practicum.accounts.models import User
 from practicum.errors import NotFound, Refused
 from practicum.evaluation.selectors import again_of
 from practicum.lib.clock import utc_now
+from practicum.reviews import clock, drafts, minutes, selectors, services
 from practicum.reviews import desk as desk_page
-from practicum.reviews import selectors, services
 from practicum.reviews.rendering import Rendered, render_executed, render_notebook
+from practicum.reviews.rounds import rendered_since
 from practicum.submissions.models import Submission
 from practicum.submissions.selectors import submission_for
 
@@ -26,6 +30,8 @@ SANDBOX = (
 )
 THEMES = ("light", "dark")
 OPENING = '<html lang="en">'
+FOLD = re.compile(r'<details class="fold" id="fold-([0-9]+)">')
+MOST_FOLDS = 200
 
 
 @mentors_only
@@ -33,8 +39,14 @@ OPENING = '<html lang="en">'
 def inbox(request: PersonRequest) -> HttpResponse:
     """What waits for this mentor, and what they decided last."""
     now = utc_now()
-    waiting = selectors.reviews_awaiting(request.user, now=now)
-    facts = {"waiting": waiting, "decided": selectors.decided_recently(request.user), "now": now}
+    decided = selectors.decided_recently(request.user)
+    spent = minutes.spent_on([review.submission for review in decided], mentor=request.user)
+    facts = {
+        "waiting": clock.inbox_of(request.user, now=now),
+        "clock": clock.clock_of(request.user, now=now),
+        "decided": [(review, spent.get(review.submission_id)) for review in decided],
+        "now": now,
+    }
     return render(request, "reviews/inbox.html", facts)
 
 
@@ -51,14 +63,16 @@ def desk(request: PersonRequest, submission_id: int) -> HttpResponse:
 def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     """The rendered notebook, a hostile page: sandboxed by its own header wherever it is opened.
 
-    As it was handed in; with ``?again`` as it ended when the platform ran it from clean.
+    As it was handed in; with ``?since`` what changed since the last round, with the folds open that ``open`` numbers;
+    with ``?again`` as it ended when the platform ran it from clean.
     """
     submission = submission_for(request.user, submission_id=submission_id)
-    rendered = _rendered(request.user, submission=submission, again="again" in request.GET)
+    rendered = _rendered(request.user, submission=submission, asked=request.GET)
     theme = request.GET.get("theme", "")
     if rendered.is_ok:
         chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING
-        response = HttpResponse(rendered.html.replace(OPENING, chosen, 1))
+        html = _unfolded(rendered.html.replace(OPENING, chosen, 1), folds=request.GET.get("open", ""))
+        response = HttpResponse(html)
     else:
         facts = {"rendered": rendered, "theme": theme if theme in THEMES else ""}
         response = render(request, "reviews/notebook_problem.html", facts)
@@ -68,9 +82,21 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     return response
 
 
-def _rendered(user: User, *, submission: Submission, again: bool) -> Rendered:
-    """As handed in, or as it ended on the hidden inputs: that one is for mentors and admins."""
-    if not again:
+def _unfolded(html: str, *, folds: str) -> str:
+    """The page with some of its folds open. Only our own template writes this tag: what interns write has no id."""
+    asked = set(folds.split(",")[:MOST_FOLDS]) - {""}
+    if not asked:
+        return html
+    return FOLD.sub(lambda found: f"{found[0][:-1]} open>" if found[1] in asked else found[0], html)
+
+
+def _rendered(user: User, *, submission: Submission, asked: QueryDict) -> Rendered:
+    """As handed in, what changed, or as it ended on the hidden inputs: that one is for mentors and admins."""
+    if "since" in asked:
+        since = rendered_since(submission, now=utc_now())
+        if since is not None and since.is_ok:
+            return since
+    if "again" not in asked:
         return render_notebook(submission, now=utc_now())
     found = again_of(submission, user=user)
     if found is None or found.run is None:
@@ -90,6 +116,7 @@ def comment(request: PersonRequest, submission_id: int) -> HttpResponse:
             submission=submission,
             body=request.POST.get("body", ""),
             cell_id=request.POST.get("cell", ""),
+            on_output="on_output" in request.POST,
             reply_to=int(reply_to) if reply_to.isdecimal() and len(reply_to) < 18 else None,
             now=utc_now(),
         )
@@ -97,7 +124,28 @@ def comment(request: PersonRequest, submission_id: int) -> HttpResponse:
         raise
     except Refused as error:
         return _desk(request, submission=submission, error=error)
+    box = drafts.box_of(cell=request.POST.get("cell", ""), reply_to=reply_to)
+    drafts.forget_box(request.user, submission=submission, box=box)
     return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=cells#comment-{written.pk}")
+
+
+@mentors_only
+@require_POST
+def draft(request: PersonRequest, submission_id: int) -> JsonResponse:
+    """Keep what is being typed: ``fields`` as JSON, ``seen`` the version known. 409 with the other window's text."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    seen = request.POST.get("seen", "")
+    try:
+        fields = json.loads(request.POST.get("fields", ""))
+        known = int(seen) if seen.isdecimal() and len(seen) < 9 else 0
+        version = drafts.save_draft(request.user, submission=submission, fields=fields, seen=known, now=utc_now())
+    except (ValueError, RecursionError):
+        return JsonResponse({"message": "A draft is a text for each box."}, status=400)
+    except NotFound:
+        raise
+    except Refused as error:
+        return JsonResponse({"message": error.message, **error.facts}, status=error.status)
+    return JsonResponse({"version": version})
 
 
 @mentors_only
@@ -117,6 +165,7 @@ def decide(request: PersonRequest, submission_id: int) -> HttpResponse:
     submission = selectors.submission_to_review(request.user, submission_id=submission_id)
     # Before its buttons the form has an empty field of this name; a script fills it while it asks for confirmation.
     decision = next((value for value in reversed(request.POST.getlist("decision")) if value), "")
+    seen = request.POST.get("seen", "")
     try:
         services.decide(
             request.user,
@@ -124,12 +173,14 @@ def decide(request: PersonRequest, submission_id: int) -> HttpResponse:
             decision=decision,
             rubric=desk_page.points_from(request.POST, submission=submission),
             summary=request.POST.get("summary", ""),
+            seen=int(seen) if seen.isdecimal() and len(seen) < 9 else None,
             now=utc_now(),
         )
     except NotFound:
         raise
     except Refused as error:
         return _desk(request, submission=submission, error=error)
+    drafts.forget_draft(request.user, submission=submission)
     intern = selectors.internship_of(submission).intern.get_short_name()
     messages.success(request, f"Your decision is sent; {intern} sees it now. You can take it back for 10 minutes.")
     return redirect(f"{reverse('reviews:desk', args=[submission.pk])}?pane=decide")

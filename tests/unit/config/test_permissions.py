@@ -159,6 +159,15 @@ MATRIX: dict[str, tuple[str, str]] = {
     "reviews:comment": ("302 405 405 405 405 405 405 302 302 302", "302 400 404 404 400 404 404 302 302 302"),
     "reviews:decide": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
     "reviews:desk": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "reviews:draft": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
+    "reviews:forget_snippet": (
+        "302 404 404 404 405 405 404 302 302 302",
+        "302 404 404 404 302 404 404 302 302 302",
+    ),
+    "reviews:keep_snippet": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
+    "reviews:use_snippet": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 204 404 404 302 302 302"),
+    "reviews:minutes": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "reviews:tell_minutes": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
     "reviews:inbox": ("302 404 404 404 200 200 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
     "reviews:notebook": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "reviews:resolve": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
@@ -217,7 +226,7 @@ def things(
     from practicum.gpus.plan_rules import Question, Setting
     from practicum.gpus.reservation_feed import secret_of
     from practicum.lib.clock import utc_now
-    from practicum.reviews.models import Comment
+    from practicum.reviews.models import Comment, Snippet
     from practicum.submissions.models import Likeness, Submission
     from practicum.workspaces.models import Session, Snapshot
     from practicum.workspaces.tokens import mint_token
@@ -235,6 +244,9 @@ def things(
     )  # fmt: skip
     likeness = Likeness.objects.create(first=submission, second=peers, share=0.9, passages=[], found_at=now)
     comment = Comment.objects.create(submission=submission, author=mentor, body="Why?", written_at=now)
+    snippet = Snippet.objects.create(
+        project=internship.version.project, body="Name the axes.", digest="s" * 64, used_at=now, kept_by=mentor
+    )
     server = Server.objects.create(name="gpu-1", seen_at=now)
     token = AgentToken.objects.create(server=server, digest="t" * 64, made_by=admin, made_at=now)
     slot = Slot.objects.create(
@@ -280,7 +292,7 @@ def things(
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
-        "comment_id": comment.pk, "lease_id": lease.pk,
+        "comment_id": comment.pk, "snippet_id": snippet.pk, "lease_id": lease.pk,
         "token_id": token.pk, "session_id": session.pk, "name": "gpu-1", "slug": "digits", "cohort_slug": "spring", "path": "predict.py", "number": 1,
         "workspace_token": mint_token(session, expires_at=soon, now=utc_now()),
     }  # fmt: skip

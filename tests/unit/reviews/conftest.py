@@ -88,8 +88,8 @@ def submission(internship: Any, hand_in: Make) -> Any:
 
 @pytest.fixture
 def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The converter is not started: every notebook has the cells ``c1`` and ``c2``."""
-    from practicum.reviews import desk, rendering, services, views
+    """The converter is not started: every notebook has the cells ``c1`` and ``c2``; in a later round ``c2`` changed."""
+    from practicum.reviews import desk, rendering, rounds, views
 
     cells = tuple(
         rendering.Cell(f"c{n}", n, kind, line, False, False)
@@ -102,6 +102,19 @@ def unrendered(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_report(submission: Any, *, now: datetime) -> Any:
         return rendering.Rendered("none", "", "")
 
-    for room in (desk, services, views):
+    for room in (desk, rounds, views):
         monkeypatch.setattr(room, "render_notebook", rendered)
+
+    def changed(before: Any, after: Any, *, now: datetime) -> Any:
+        changes = rendering.Changes(
+            states={"c1": "same", "c2": "changed"},
+            folds={"c1": 1},
+            outputs=(),
+            pairs={"c1": "c1", "c2": "c2"},
+            gone=(),
+            values=(rendering.Value("rate", "0.1", "0.05", "c2", 2),),
+        )
+        return rendering.Rendered("ok", "", '<html lang="en"><details class="fold" id="fold-1">', cells, changes)
+
+    monkeypatch.setattr(rounds, "render_changes", changed)
     monkeypatch.setattr(desk, "render_report", no_report)

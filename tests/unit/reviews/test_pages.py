@@ -104,7 +104,7 @@ def test_an_empty_inbox_says_so(mentor: Any, client_of: Any) -> None:
 
 def test_the_inbox_lists_what_waits(submission: Any, mentor: Any, client_of: Any) -> None:
     page = client_of(mentor).get(url("inbox")).content.decode()
-    assert "1 submission waits for you" in page
+    assert "1 thing waits for you" in page
     assert url("desk", submission.pk) in page
     assert "0.950" in page
 

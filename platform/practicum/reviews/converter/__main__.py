@@ -1,4 +1,4 @@
-"""``python -I __main__.py notebook|report``: stdin to ``page.html`` and ``outcome.json`` in the working folder.
+"""``python -I __main__.py notebook|changes|report``: stdin to ``page.html`` and ``outcome.json`` in the working folder.
 
 The limits are set before anything of the input is read. Exit status 0: ``outcome.json`` says how it went; 3: out of
 memory; anything else: a fault of ours.
@@ -34,9 +34,9 @@ def main(kind: str) -> int:
     set_limits()
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     try:
-        from practicum.reviews.converter import notebook, report
+        from practicum.reviews.converter import changes, notebook, report
 
-        convert = {"notebook": notebook.convert, "report": report.convert}[kind]
+        convert = {"notebook": notebook.convert, "changes": changes.convert, "report": report.convert}[kind]
         outcome, page = convert(sys.stdin.buffer.read())
         Path("page.html").write_text(page, encoding="utf-8")
         Path("outcome.json").write_text(json.dumps(outcome), encoding="utf-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
+from practicum.reviews.converter import lines as lines_module
 from practicum.reviews.converter.reading import Unreadable, cell_facts, read_notebook
 from practicum.reviews.converter.sanitize import clean
 
@@ -70,11 +72,12 @@ def convert(content: bytes) -> tuple[dict[str, object], str]:
 
 
 class PageExporter(HTMLExporter):
-    """nbconvert's HTML export through ``page/index.html.j2``."""
+    """nbconvert's HTML export through ``page/index.html.j2``, or another file of ours beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, template_file: str = "index.html.j2") -> None:
         super().__init__(
             template_name="page",
+            template_file=template_file,
             extra_template_basedirs=[str(HERE)],
             sanitize_html=True,
             embed_images=False,
@@ -83,12 +86,13 @@ class PageExporter(HTMLExporter):
         self.environment.autoescape = True
         self.register_filter("code", code)
         self.register_filter("outputs", outputs)
+        self.register_filter("difference", source_difference)
         self.register_filter("prose", self.prose)
 
-    def page(self, notebook: Any) -> str:
-        """The whole page."""
+    def page(self, notebook: Any, **facts: Any) -> str:
+        """The whole page; the template has ``facts`` as ``resources``."""
         language = notebook.metadata.get("language_info", {}).get("name", "")
-        resources = {"language": LANGUAGES.get(str(language).lower(), "python")}
+        resources = {"language": LANGUAGES.get(str(language).lower(), "python"), **facts}
         # Not HTMLExporter's own, which parses the finished page and writes it anew: what was cleaned has to stay.
         page, _ = TemplateExporter.from_notebook_node(self, notebook, self._init_resources(resources))
         return str(page)
@@ -110,6 +114,24 @@ def code(source: str, language: str) -> Markup:
         return plain(source, longest=LONGEST_SOURCE)
     lexer = get_lexer_by_name(language, stripnl=False)
     return Markup(highlight(source, lexer, HtmlFormatter()))  # noqa: S704
+
+
+def code_lines(source: str, *, language: str) -> list[Markup]:
+    """The lines of a code cell, each highlighted by itself; only escaped where it is long or the lines don't come out."""
+    lines = lines_module.plainly(source)
+    if len(source) > LONGEST_MARKDOWN:
+        return lines
+    lexer = get_lexer_by_name(language, stripnl=False)
+    coloured = highlight(source, lexer, HtmlFormatter(nowrap=True)).split("\n")[: len(lines)]
+    return [Markup(line) for line in coloured] if len(coloured) == len(lines) else lines  # noqa: S704
+
+
+def source_difference(cell: Any, before: Any, language: str) -> Markup:
+    """How a cell's text changed."""
+    if max(len(cell.source), len(before.source)) > LONGEST_SOURCE:
+        return note("It is too long to show what changed in it.").html
+    painted = partial(code_lines, language=language) if cell.cell_type == "code" else lines_module.plainly
+    return lines_module.difference(before.source, cell.source, painted=painted)
 
 
 def outputs(cell: Any) -> Iterator[Shown]:

@@ -33,6 +33,7 @@ function askFirst(form) {
   });
   dialog.addEventListener("close", () => dialog.remove());
   dialog.setAttribute("aria-label", form.dataset.confirmLabel || "Please confirm");
+  go.autofocus = form.dataset.confirmFocus === "yes";
   buttons.append(keep, go);
   dialog.append(question, buttons);
   document.body.append(dialog);

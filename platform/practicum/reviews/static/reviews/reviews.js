@@ -4,67 +4,202 @@
 (() => {
   const page = document.documentElement;
   const frame = document.querySelector("iframe[data-notebook]");
-  const cells = [...document.querySelectorAll("[data-cells] > li")];
+  const desk = document.querySelector("[data-desk]");
+  const cells = [...document.querySelectorAll(".cell-line")];
   const isNarrow = () => matchMedia("(max-width: 991.98px)").matches;
+  const pane = (name) => { document.getElementById(`pane-${name}`).checked = true; };
 
-  // --- Colours: the notebook follows the system by itself; only another choice is told to it -------------------------
+  // --- The notebook: which view of it, with which folds open, in which colours, at which cell ------------------------
+  // Its colours follow the system by themselves; only another choice is told to it.
   const system = matchMedia("(prefers-color-scheme: dark)");
-  let anchor = "";
-  function address(hash) {
-    const theme = page.dataset.bsTheme;
-    return `${frame.dataset.notebook}${theme === (system.matches ? "dark" : "light") ? "" : `?theme=${theme}`}${hash}`;
+  const shown = { isSince: frame?.hasAttribute("data-since"), opened: new Set(), hash: "" };
+  function address() {
+    const theme = page.dataset.bsTheme, asked = new URLSearchParams();
+    if (shown.isSince) asked.set("since", "1");
+    if (shown.isSince && shown.opened.size) asked.set("open", [...shown.opened].join());
+    if (theme !== (system.matches ? "dark" : "light")) asked.set("theme", theme);
+    return new URL(`${frame.dataset.notebook}?${asked}${shown.hash}`.replace("?#", "#").replace(/\?$/, ""), location.href).href;
   }
-  function colour() {
-    for (const line of cells) {
-      const link = line.querySelector(".cell-link");
-      link.href = address(new URL(link.href).hash);
-    }
-    const next = new URL(address(anchor), location.href);
-    if (next.search !== new URL(frame.src).search) frame.src = next;
+  let at = frame?.src;
+  function show() {
+    const next = address();
+    if (next === at) return;
+    at = next;
+    frame.contentWindow.location.replace(next);
   }
   if (frame) {
-    colour();
-    new MutationObserver(colour).observe(page, { attributeFilter: ["data-bs-theme"] });
+    show();
+    new MutationObserver(show).observe(page, { attributeFilter: ["data-bs-theme"] });
   }
 
-  // --- Cells -----------------------------------------------------------------------------------------------------
-  function choose(line) {
-    for (const other of cells) other.classList.toggle("is-current", other === line);
-    anchor = new URL(line.querySelector(".cell-link").href).hash;
-    const talk = line.querySelector(".cell-talk");
-    for (const other of cells) {
-      const opened = other.querySelector(".cell-talk[data-by-choice]");
-      if (opened && other !== line && !opened.querySelector("textarea")?.value) { opened.open = false; delete opened.dataset.byChoice; }
+  // --- Stops: what changed, and what was said. Cells of an opened fold are stops too. -----------------------------------
+  const isOpened = (line) => line.closest("[data-fold-of-cells]")?.open;
+  const needsNoStop = (line) => desk.querySelector("[data-since]") && !line.querySelector(".cell-tag.is-new") && line.querySelector("[data-thread]");
+  function stops() {
+    const found = [...desk.querySelectorAll(".pane-cells .cell-line, .pane-cells [data-thread]")];
+    return found.filter((stop) => stop.matches("[data-thread]") || isOpened(stop) || (stop.matches("[data-stop]") && !needsNoStop(stop)));
+  }
+  const lineOf = (stop) => stop?.closest(".cell-line");
+  let current = null;
+
+  function closeOthers(line) {
+    for (const talk of desk.querySelectorAll(".cell-talk[data-by-choice]")) {
+      if (line?.contains(talk) || [...talk.querySelectorAll("textarea")].some((box) => box.value)) continue;
+      talk.open = false;
+      delete talk.dataset.byChoice;
     }
-    if (talk && !talk.open && !isNarrow()) { talk.open = true; talk.dataset.byChoice = "yes"; }
-    if (isNarrow()) document.getElementById("pane-notebook").checked = true;
-    line.scrollIntoView({ block: "nearest" });
   }
-  for (const line of cells) line.querySelector(".cell-link").addEventListener("click", () => choose(line));
+  function choose(stop) {
+    current = stop;
+    const line = lineOf(stop);
+    for (const other of desk.querySelectorAll(".is-current")) other.classList.remove("is-current");
+    stop.classList.add("is-current");
+    line?.classList.add("is-current");
+    closeOthers(line);
+    const talk = line?.querySelector(".cell-talk");
+    if (talk && !talk.open && !isNarrow()) { talk.open = true; talk.dataset.byChoice = "yes"; }
+    if (line) {
+      if (line.dataset.fold) shown.opened.add(line.dataset.fold);
+      shown.hash = new URL(line.querySelector(".cell-link").href).hash;
+      show();
+      if (isNarrow()) pane("notebook");
+    }
+    stop.scrollIntoView({ block: "nearest" });
+  }
+  function focusOn(stop) {
+    const target = stop.matches(".cell-line") ? stop.querySelector(".cell-link") : stop;
+    if (target === stop) stop.tabIndex = -1;
+    target.focus({ preventScroll: true });
+  }
+  function go(step) {
+    const all = stops();
+    if (!all.length) return;
+    const here = all.indexOf(current);
+    const next = all[here < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + step))];
+    if (!isNarrow()) pane("cells");
+    choose(next);
+    focusOn(next);
+  }
 
-  // --- Keys: j and k move, c writes a comment -----------------------------------------------------------------------
-  const lines = cells.length ? cells : [...document.querySelectorAll("[data-inbox] > li")];
-  const linkOf = (line) => line.querySelector(".cell-link, .inbox-link");
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[target=notebook]");
+    if (!link || !frame || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const url = new URL(link.href);
+    const line = url.hash && cells.find((one) => new URL(one.querySelector(".cell-link").href).hash === url.hash);
+    if (!line && !link.dataset.view) { at = ""; return; }
+    event.preventDefault();
+    if (link.dataset.view) view(link.dataset.view === "since");
+    else choose(line);
+  });
+  function view(isSince) {
+    shown.isSince = isSince;
+    show();
+  }
+
+  // --- Folds ---------------------------------------------------------------------------------------------------------
+  function unfold(details, isOpen) {
+    details.open = isOpen;
+    for (const line of details.querySelectorAll("[data-fold]")) isOpen ? shown.opened.add(line.dataset.fold) : shown.opened.delete(line.dataset.fold);
+  }
+  function toggleFold() {
+    const all = [...desk.querySelectorAll("[data-fold-of-cells]")];
+    const held = current?.closest("[data-fold-of-cells]");
+    const after = all.filter((fold) => !current || current.compareDocumentPosition(fold) & Node.DOCUMENT_POSITION_FOLLOWING);
+    const fold = held || after[0] || all[all.length - 1];
+    if (!fold) return;
+    unfold(fold, !fold.open);
+    if (fold.open) { const first = fold.querySelector(".cell-line"); choose(first); focusOn(first); } else if (held) go(1);
+    show();
+  }
+  function toggleFolds() {
+    const all = [...desk.querySelectorAll("[data-fold-of-cells]")];
+    const isOpen = all.some((fold) => !fold.open);
+    for (const fold of all) unfold(fold, isOpen);
+    show();
+  }
+
+  // --- Writing ---------------------------------------------------------------------------------------------------------
+  function write(box) {
+    if (!box) return;
+    pane("cells");
+    for (let above = box.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
+    box.focus();
+    box.scrollIntoView({ block: "nearest" });
+  }
+  function comment(onOutput) {
+    const line = lineOf(current);
+    const form = (line?.querySelector(".cell-said > .comment-form")) ?? document.getElementById("body-whole")?.form;
+    const choice = form?.querySelector("[name=on_output]");
+    if (onOutput && choice) choice.checked = true;
+    write(form?.querySelector("textarea"));
+  }
+  const threadAt = () => current?.matches("[data-thread]") ? current : lineOf(current)?.querySelector("[data-thread]");
+  function decide(decision) {
+    const button = document.querySelector(`[data-decide] button[value=${decision}]`);
+    if (!button) return;
+    pane("decide");
+    button.form.dataset.confirmFocus = "yes";
+    button.click();
+  }
+  function rubric() {
+    const first = document.querySelector(".rubric-item input:checked, .rubric-item input");
+    pane("decide");
+    (first ?? document.querySelector(".pane-decide"))?.focus();
+  }
+  // In the rubric a digit gives that many points and goes on to the next item, then to the summary.
+  function points(event) {
+    const item = event.target.closest(".rubric-item");
+    const choice = item?.querySelector(`input[type=radio][value="${event.key}"]`);
+    if (!choice) return false;
+    choice.checked = true;
+    choice.dispatchEvent(new Event("input", { bubbles: true }));
+    const items = [...document.querySelectorAll(".rubric-item")];
+    const next = items[items.indexOf(item) + 1]?.querySelector("input:checked, input") ?? document.getElementById("summary");
+    next?.focus();
+    return true;
+  }
+
+  // --- Keys ------------------------------------------------------------------------------------------------------------
+  const KEYS = {
+    j: () => go(1), k: () => go(-1), c: () => comment(false), C: () => comment(true),
+    e: () => write(threadAt()?.querySelector(".reply textarea")), s: () => threadAt()?.querySelector(".thread-settle")?.requestSubmit(),
+    o: toggleFold, O: toggleFolds, w: () => frame?.hasAttribute("data-since") && view(!shown.isSince),
+    b: () => [...(threadAt()?.querySelectorAll(".keep-form") ?? [])].pop()?.requestSubmit(),
+    r: rubric, a: () => decide("accepted"), x: () => decide("changes"),
+    u: () => document.querySelector(".breadcrumb-line a")?.click(), "?": () => document.getElementById("keys")?.showModal(),
+  };
+  const typed = "input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]";
+  function leave(box) {
+    box.blur();
+    if (current) focusOn(current);
+  }
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=radio]), textarea, select, [contenteditable], dialog");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey || !["j", "k", "c"].includes(event.key)) return;
-    const at = lines.findIndex((line) => line.classList.contains("is-current") || line.contains(document.activeElement));
-    if (event.key === "c") {
-      const box = lines[at]?.querySelector(".cell-said > .comment-form textarea");
-      if (box) { event.preventDefault(); box.closest("details").open = true; box.focus(); }
+    if (event.target.closest("dialog") || event.altKey || event.defaultPrevented) return;
+    if (event.target.closest(typed)) {
+      if (event.key === "Escape" && desk) { event.preventDefault(); leave(event.target); }
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.target.closest(".comment-form")?.requestSubmit();
       return;
     }
-    const next = lines[Math.min(lines.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)))];
-    if (!next) return;
-    event.preventDefault();
-    linkOf(next).focus();
-    if (cells.length) linkOf(next).click();
+    if (event.ctrlKey || event.metaKey) return;
+    if (!desk) { inboxKey(event); return; }
+    const act = KEYS[event.key];
+    if (points(event)) event.preventDefault();
+    else if (act) { event.preventDefault(); act(); }
   });
+  function inboxKey(event) {
+    const lines = [...document.querySelectorAll("[data-inbox] > li")];
+    if (!lines.length || !["j", "k"].includes(event.key)) return;
+    const here = lines.findIndex((line) => line.contains(document.activeElement));
+    event.preventDefault();
+    lines[Math.min(lines.length - 1, Math.max(0, here + (event.key === "j" ? 1 : -1)))].querySelector(".inbox-link").focus();
+  }
 
-  // --- A comment that was linked to is in sight even inside a pane ------------------------------------------------------
+  // --- A comment that was linked to is in sight, inside its pane, with its cell -------------------------------------------
   const target = location.hash.startsWith("#comment-") && document.getElementById(location.hash.slice(1));
-  if (target) {
-    target.closest("details")?.setAttribute("open", "");
+  if (target && desk) {
+    for (let above = target.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
+    const stop = target.closest("[data-thread]");
+    if (stop && !isNarrow()) { choose(stop); focusOn(stop); }
     target.scrollIntoView({ block: "center" });
   }
 
