@@ -11,7 +11,15 @@ from datetime import date
 from django.conf import settings
 from django.db import models
 
-from practicum.catalog.models import ProjectVersion
+from practicum.catalog.models import Project, ProjectVersion
+
+
+class Entry(models.TextChoices):
+    """How people come into a cohort."""
+
+    CLOSED = "closed", "Nobody may apply"
+    INVITATION = "invitation", "Whoever was invited may apply"
+    OPEN = "open", "Everybody may apply"
 
 
 class Cohort(models.Model):
@@ -21,6 +29,11 @@ class Cohort(models.Model):
     name = models.CharField(max_length=120)
     starts_on = models.DateField()
     ends_on = models.DateField()
+    entry = models.CharField(max_length=10, choices=Entry, default=Entry.CLOSED)
+    apply_until = models.DateField(null=True, blank=True, help_text="The last day on which people may apply.")
+    capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Places; none: as many as come.")
+    about = models.TextField(blank=True, max_length=4000)
+    expected = models.TextField(blank=True, max_length=4000)
     idle_minutes = models.PositiveIntegerField(
         default=15, help_text="A notebook with no busy kernel, no process and no GPU use for this long may be stopped."
     )
@@ -43,6 +56,38 @@ class Cohort(models.Model):
     def week(self, *, today: date) -> int:
         """The week of the cohort ``today`` lies in, from 1; 0 before it starts."""
         return max(0, (today - self.starts_on).days // 7 + 1)
+
+    @property
+    def weeks(self) -> int:
+        """How many weeks it has; the last may be a short one."""
+        return -(-(self.ends_on - self.starts_on).days // 7)
+
+    @property
+    def is_public(self) -> bool:
+        """Its page is there for everybody."""
+        return self.entry != Entry.CLOSED
+
+    def takes_applications(self, *, today: date) -> bool:
+        """People may apply, or change what they sent."""
+        return self.is_public and self.apply_until is not None and today <= self.apply_until
+
+
+class Offer(models.Model):
+    """A project a cohort offers, with the mentor who takes interns on it, and for how many there are places."""
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="offers")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="offers")
+    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="offers")
+    places = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["project__title", "mentor__name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["cohort", "project", "mentor"], name="one_offer_a_project_and_mentor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} with {self.mentor}"
 
 
 class InternshipState(models.TextChoices):

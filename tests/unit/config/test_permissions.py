@@ -107,6 +107,14 @@ MATRIX: dict[str, tuple[str, str]] = {
     "gpus:server_state": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "gpus:servers": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "gpus:shares": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    # The page of a cohort to which nobody may apply is for people with an account.
+    "internships:cohort": ("404 200 200 200 200 200 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "internships:offer": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:settings": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:withdraw_offer": (
+        "302 404 404 404 404 404 405 302 302 302",
+        "302 404 404 404 404 404 302 302 302 302",
+    ),
     "oauth2_provider:authorize": ("302 400 400 400 400 400 400 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
     "oauth2_provider:jwks-info": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "oauth2_provider:oidc-connect-discovery-info": (
@@ -194,6 +202,7 @@ def things(
     from practicum.gpus.models import AgentToken, Lease, Plan, PoolKind, Reservation, Server, Slot
     from practicum.gpus.plan_rules import Question, Setting
     from practicum.gpus.reservation_feed import secret_of
+    from practicum.internships.models import Offer
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment
     from practicum.submissions.models import Likeness, Submission
@@ -242,12 +251,14 @@ def things(
         requested_by=mentor, requested_at=now,
     )  # fmt: skip
     notice = notify(intern, kind="test", subject="Hello", body="Hello", path="/account/", key="test", now=now)
+    offer = Offer.objects.create(cohort=internship.cohort, project=internship.version.project, mentor=mentor, places=2)
     nothing = Question(1, Setting({}, {}), Setting({}, {})).to_json()
     plan = Plan.objects.create(asked_by=admin, asked_at=now, question=nothing, deadline=soon)
     return {
         "likeness_id": likeness.pk,
         "notice_id": notice.pk,
         "plan_id": plan.pk,
+        "offer_id": offer.pk,
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
