@@ -9,8 +9,10 @@ from django.utils.timezone import localdate
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from practicum.accounts.access import PersonRequest, admins_only
+from practicum.accounts.models import User
 from practicum.errors import Refused
 from practicum.internships import cohorts, selectors
+from practicum.internships.application_selectors import application_of
 from practicum.internships.forms import CohortSettingsForm, OfferForm, tell
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
@@ -28,6 +30,7 @@ def cohort(request: HttpRequest, cohort_slug: str) -> HttpResponse:
         "projects": selectors.offered_projects(row),
         "is_open": row.takes_applications(today=today),
         "is_over": row.ends_on < today,
+        "application": application_of(request.user, cohort=row) if isinstance(request.user, User) else None,
     }
     return render(request, "internships/cohort.html", facts)
 

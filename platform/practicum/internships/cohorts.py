@@ -17,6 +17,7 @@ from practicum.accounts.models import Role, User
 from practicum.audit.services import record
 from practicum.catalog.models import Project
 from practicum.errors import Conflict, Invalid
+from practicum.internships.applications import move_up
 from practicum.internships.models import Cohort, Entry, InternshipState, Milestone, Offer
 from practicum.internships.services import check_admin
 
@@ -99,7 +100,8 @@ def create_cohort(
 
 @transaction.atomic
 def change_cohort(actor: User, *, cohort_id: int, settings: Settings, now: datetime) -> list[str]:
-    """The cohort is as ``settings`` say; the names of what changed. Milestones ahead move with the first day.
+    """The cohort is as ``settings`` say; the names of what changed. Milestones ahead move with the first day, and who is
+    on the waiting list moves up to places that are new.
 
     Raises:
         Forbidden: the actor is no admin.
@@ -121,6 +123,7 @@ def change_cohort(actor: User, *, cohort_id: int, settings: Settings, now: datet
         cohort.save(update_fields=changed)
         _move_milestones(cohort, by=cohort.starts_on - old["starts_on"])
         record("cohort.changed", subject=cohort, actor=actor, now=now, changed=changed)
+        move_up(cohort, now=now)
     return changed
 
 

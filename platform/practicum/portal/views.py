@@ -15,6 +15,7 @@ from practicum.accounts.models import Role
 from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
+from practicum.internships.application_selectors import applications_of, open_to
 from practicum.internships.models import Internship, InternshipState
 from practicum.internships.selectors import current_internship_of, days_left, internship_for
 from practicum.lib.clock import utc_now
@@ -40,7 +41,9 @@ def home(request: PersonRequest) -> HttpResponse:
 def _intern_home(request: PersonRequest) -> HttpResponse:
     internship = current_internship_of(request.user)
     if internship is None:
-        return render(request, "portal/home_waiting.html")
+        person = request.user
+        waiting = {"applications": applications_of(person), "cohorts": open_to(person, today=localdate())}
+        return render(request, "portal/home_waiting.html", waiting)
     today = localdate()
     (progress,) = selectors.progress_of([internship], today=today, viewer=request.user)
     standing = progress.standing
