@@ -141,8 +141,16 @@ def seats_of(cohort: Cohort) -> Seats:
     )
 
 
-def survey_of(applications: Iterable[Application]) -> list[dict[str, Any]]:
-    """What applicants have, bring and wish, as charts; who withdrew does not count."""
+@dataclass(frozen=True)
+class Bars:
+    """One question of the survey: each answer, how many gave it, and the length of its bar in percent."""
+
+    what: str
+    rows: list[tuple[str, int, int]]
+
+
+def survey_of(applications: Iterable[Application]) -> list[Bars]:
+    """What applicants have, bring and wish, as plots; who withdrew does not count."""
     rows = [row for row in applications if row.state != ApplicationState.WITHDRAWN]
     lows = [1, *(end + 1 for end in HOUR_BARS[:-1])]
     hours = {f"{low} to {high}": (low, high) for low, high in zip(lows, HOUR_BARS, strict=True)}
@@ -162,15 +170,9 @@ def _short(label: object) -> str:
     return str(label).split(":", maxsplit=1)[0]
 
 
-def _chart(what: str, counts: dict[str, int]) -> dict[str, Any]:
-    return {
-        "kind": "usage",
-        "id": what.lower().replace(" ", "-"),
-        "what": what,
-        "hours": list(counts),
-        "series": [{"label": "Applicants", "values": list(counts.values())}],
-        "rows": [{"hour": name, "values": [count]} for name, count in counts.items()],
-    }
+def _chart(what: str, counts: dict[str, int]) -> Bars:
+    most = max(counts.values(), default=0) or 1
+    return Bars(what, [(name, count, round(100 * count / most)) for name, count in counts.items()])
 
 
 COLUMNS: dict[str, Callable[[Application], Any]] = {

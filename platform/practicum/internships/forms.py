@@ -13,6 +13,7 @@ from practicum.catalog.models import Project
 from practicum.errors import PracticumError
 from practicum.internships.cohorts import CAPACITY, IDLE_MINUTES, PLACES, SESSION_HOURS, Settings
 from practicum.internships.models import Cohort, Entry
+from practicum.internships.placement_selectors import Candidate
 from practicum.internships.selectors import active_mentors, published_projects
 
 LONG_TEXT = 4000
@@ -150,3 +151,40 @@ class OfferForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["project"].queryset = published_projects()  # type: ignore[attr-defined]
         self.fields["mentor"].queryset = active_mentors()  # type: ignore[attr-defined]
+
+
+class RankingForm(forms.Form):
+    """A number beside each applicant: 1 for the dearest; empty for who is not taken."""
+
+    def __init__(self, sent: QueryDict | None = None, *, candidates: list[Candidate]) -> None:
+        super().__init__(sent)
+        self.candidates = candidates
+        for one in candidates:
+            self.fields[f"rank_{one.application.pk}"] = forms.IntegerField(
+                label=f"Rank of {one.application.applicant}",
+                required=False,
+                min_value=1,
+                max_value=9999,
+                initial=one.rank,
+                widget=forms.NumberInput(attrs={"inputmode": "numeric", "min": 1}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """No number stands twice; gaps are closed."""
+        cleaned = super().clean() or {}
+        seen: set[int] = set()
+        for name, rank in list(cleaned.items()):
+            if rank is not None and rank in seen:
+                self.add_error(name, f"{rank} stands twice.")
+            elif rank is not None:
+                seen.add(rank)
+        return cleaned
+
+    def ranked(self) -> list[int]:
+        """The numbers of the applications in the order; the form is valid."""
+        ranks = [(rank, int(name.removeprefix("rank_"))) for name, rank in self.cleaned_data.items() if rank]
+        return [number for _, number in sorted(ranks)]
+
+    def rows(self) -> list[tuple[Candidate, forms.BoundField]]:
+        """Each applicant with their field."""
+        return [(one, self[f"rank_{one.application.pk}"]) for one in self.candidates]

@@ -208,6 +208,44 @@ class Application(models.Model):
         return [str(choice.label) for choice in Wish if choice in self.wishes]
 
 
+class MentorRanking(models.Model):
+    """The applicants a mentor would take in a cohort, by the number of their application, the dearest first."""
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="rankings")
+    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rankings")
+    ranked = models.JSONField(default=list)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["cohort", "mentor"], name="one_ranking_a_mentor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mentor} for {self.cohort}"
+
+
+class Placement(models.Model):
+    """Where an applicant is proposed to go; ``offer`` is what an admin made of ``proposed``. Confirmed, it is final."""
+
+    application = models.OneToOneField(Application, on_delete=models.CASCADE, related_name="placement")
+    proposed = models.ForeignKey(Offer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    offer = models.ForeignKey(Offer, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
+    made_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["application__applicant__name", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.application.applicant}: {self.offer or 'no place'}"
+
+    @property
+    def is_adjusted(self) -> bool:
+        """An admin chose otherwise than was proposed."""
+        return self.offer_id != self.proposed_id
+
+
 class InternshipState(models.TextChoices):
     """How far an internship is."""
 

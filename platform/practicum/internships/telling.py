@@ -6,8 +6,9 @@ from datetime import datetime
 
 from django.urls import reverse
 
+from practicum.accounts.models import User
 from practicum.accounts.notices import notify
-from practicum.internships.models import Application, ApplicationState
+from practicum.internships.models import Application, ApplicationState, Internship, Placement
 
 
 def received(application: Application, *, now: datetime) -> None:
@@ -46,5 +47,47 @@ def answered(application: Application, *, now: datetime) -> None:
         body=bodies[state],
         path=reverse("internships:apply", args=[cohort.slug]),
         key=f"application.{state}:{application.pk}:{now.isoformat()}",
+        now=now,
+    )
+
+
+def placed(internship: Internship, *, why: str, now: datetime) -> None:
+    """The intern reads project, mentor, first day, and why it is this."""
+    project, cohort = internship.version.project, internship.cohort
+    notify(
+        internship.intern,
+        kind="matching.placed",
+        subject=f"Your project in {cohort}: {project}",
+        body=f"Your mentor is {internship.mentor}. It begins on {cohort.starts_on:%-d %B %Y}.\n{why}",
+        path=reverse("portal:home"),
+        key=f"matching.placed:{internship.pk}",
+        now=now,
+    )
+
+
+def not_placed(application: Application, *, why: str, now: datetime) -> None:
+    """Somebody with a place in the cohort has no project yet, and reads why."""
+    notify(
+        application.applicant,
+        kind="matching.not_placed",
+        subject=f"No project in {application.cohort} yet",
+        body=why,
+        path=reverse("internships:apply", args=[application.cohort.slug]),
+        key=f"matching.not_placed:{application.pk}:{now.isoformat()}",
+        now=now,
+    )
+
+
+def interns_placed(mentor: User, placements: list[Placement], *, now: datetime) -> None:
+    """A mentor reads who comes."""
+    cohort = placements[0].application.cohort
+    lines = "\n".join(f"{row.application.applicant}: {row.offer.project}" for row in placements if row.offer)
+    notify(
+        mentor,
+        kind="matching.interns",
+        subject=f"Your interns in {cohort}",
+        body=f"{lines}\nThe order you gave the applicants and the order they gave the projects decided it.",
+        path=reverse("portal:home"),
+        key=f"matching.interns:{cohort.pk}:{now.isoformat()}",
         now=now,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.internships import admission_views, application_views, cohort_views
+from practicum.internships import admission_views, application_views, cohort_views, placement_views
 
 COHORT = "cohorts/<slug:cohort_slug>/"
 
@@ -27,4 +27,9 @@ urlpatterns = [
     path(COHORT + "invitations/", admission_views.invitations, name="invitations"),
     path(COHORT + "invitations/<int:invitation_id>/revoke/", admission_views.revoke, name="revoke_invitation"),
     path(COHORT + "invitations/<int:invitation_id>/send/", admission_views.send_again, name="send_invitation"),
+    path(COHORT + "ranking/", placement_views.ranking, name="ranking"),
+    path(COHORT + "matching/", placement_views.matching, name="matching"),
+    path(COHORT + "matching/propose/", placement_views.propose, name="propose"),
+    path(COHORT + "matching/<int:placement_id>/", placement_views.adjust, name="adjust"),
+    path(COHORT + "matching/confirm/", placement_views.confirm, name="confirm"),
 ]

@@ -31,6 +31,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from practicum.accounts.models import User
+from tests.conftest import make_user
 
 COLUMNS = (
     "outsider",
@@ -108,6 +109,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "gpus:servers": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "gpus:shares": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:application": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "internships:adjust": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:applications": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "internships:applications_csv": (
         "302 404 404 404 404 404 200 302 302 302",
@@ -117,11 +119,15 @@ MATRIX: dict[str, tuple[str, str]] = {
     "internships:apply": ("302 200 200 200 404 404 404 302 302 302", "302 400 400 400 404 404 404 302 302 302"),
     # The page of a cohort to which nobody may apply is for people with an account.
     "internships:cohort": ("404 200 200 200 200 200 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "internships:confirm": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
     "internships:decline": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:invitations": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:join": ("200 200 200 200 200 200 200 200 200 200", "400 302 302 302 403 403 403 400 400 400"),
+    "internships:matching": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "internships:offer": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:offer_place": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "internships:propose": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "internships:ranking": ("302 404 404 404 200 404 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
     "internships:revoke_invitation": (
         "302 404 404 404 404 404 405 302 302 302",
         "302 404 404 404 404 404 302 302 302 302",
@@ -229,7 +235,7 @@ def things(
     from practicum.gpus.plan_rules import Question, Setting
     from practicum.gpus.reservation_feed import secret_of
     from practicum.internships.invitations import token_of as link_token_of
-    from practicum.internships.models import Application, Invitation, Offer
+    from practicum.internships.models import Application, Invitation, Offer, Placement
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment
     from practicum.submissions.models import Likeness, Submission
@@ -282,6 +288,11 @@ def things(
     application = Application.objects.create(
         cohort=internship.cohort, applicant=intern, background="x", hours_a_week=8, hardware="none", sent_at=now, changed_at=now
     )  # fmt: skip
+    matched = Application.objects.create(
+        cohort=internship.cohort, applicant=make_user("anna", role="intern", name="Anna"), background="x", hours_a_week=8,
+        hardware="none", sent_at=now, changed_at=now, state="offered",
+    )  # fmt: skip
+    placement = Placement.objects.create(application=matched, offer=offer, proposed=offer, made_at=now)
     invitation = Invitation.objects.create(
         cohort=internship.cohort, email="new@example.org", invited_by=admin, made_at=now, expires_at=soon
     )
@@ -294,6 +305,7 @@ def things(
         "offer_id": offer.pk,
         "application_id": application.pk,
         "invitation_id": invitation.pk,
+        "placement_id": placement.pk,
         "token": link_token_of(invitation),
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),

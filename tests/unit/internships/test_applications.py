@@ -221,10 +221,9 @@ def test_the_survey_counts_who_did_not_withdraw(sent: list[Application], open_co
     Application.objects.filter(pk=sent[1].pk).update(hours_a_week=60, hardware="none", wishes=[])
     withdraw(sent[0], now=now)
 
-    charts = {
-        chart["what"]: dict(zip(chart["hours"], chart["series"][0]["values"], strict=True))
-        for chart in survey_of(applications_matching(open_cohort))
-    }
+    survey = survey_of(applications_matching(open_cohort))
+    charts = {bars.what: {name: count for name, count, _ in bars.rows} for bars in survey}
+    assert [percent for _, _, percent in survey[0].rows] == [100, 100, 0]
 
     assert charts["Prerequisites"]["The base of machine learning"] == 3
     assert charts["Prerequisites"]["A machine with CUDA that works"] == 0
