@@ -75,6 +75,12 @@ admins_only = _only(Role.ADMIN)
 staff_only = _only(Role.MENTOR, Role.ADMIN)
 
 
+def address_of(request: HttpRequest) -> str:
+    """The caller's address; behind our TLS proxy, the last one the proxy itself wrote."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.SECURE_PROXY_SSL_HEADER else ""
+    return forwarded.rsplit(",", maxsplit=1)[-1].strip() or request.META.get("REMOTE_ADDR", "")
+
+
 def bearer(request: HttpRequest) -> str:
     """The bearer token of the ``Authorization`` header. A token in the query string is never looked at.
 

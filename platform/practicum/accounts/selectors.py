@@ -20,6 +20,11 @@ def username_of(account: str) -> str:
     return found or typed
 
 
+def has_account(email: str) -> bool:
+    """Somebody has an account with this address, in any case of letters."""
+    return User.objects.filter(email__iexact=email.strip()).exists()
+
+
 def accounts_matching(*, text: str = "", role: str = "", is_active: bool | None = None) -> QuerySet[User]:
     """Accounts by name, for admins: each word of ``text`` is part of name, username or address; the rest narrows down."""
     rows = User.objects.order_by("name", "pk")

@@ -115,6 +115,33 @@ def create_account(
     return user, password
 
 
+@transaction.atomic
+def sign_up(*, username: str, email: str, name: str, password: str, now: datetime) -> User:
+    """An intern's account, opened by its person; the caller has proof that the address is theirs.
+
+    Raises:
+        Taken: the username or the e-mail address, in any case of letters, belongs to an account.
+        Unfit: one of the three can't be used as it is.
+        WeakPassword: the rules of the settings refuse it.
+    """
+    email = User.objects.normalize_email(email.strip())
+    user = User(username=username.strip(), email=email, name=" ".join(name.split()), role=Role.INTERN)
+    _check_facts(user)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise WeakPassword(" ".join(error.messages), field="password") from None
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as clash:
+        _check_free(user)
+        raise Taken("Somebody opened this account at the same moment.", field="username") from clash
+    record("account.created", subject=user, actor=user, now=now, username=user.username, role=str(user.role))
+    return user
+
+
 def reset_password(actor: User, *, user: User, now: datetime) -> str:
     """Only the one-time password this returns opens the account; every session and token of the person ends.
 

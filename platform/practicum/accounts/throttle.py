@@ -1,4 +1,5 @@
-"""How often a sign-in may fail: counted per account and address, and per address over all accounts.
+"""How often a sign-in may fail: counted per account and address, and per address over all accounts; and how often
+anything else may be asked for by somebody who is not signed in (:func:`take_turn`).
 
 An account that does not exist is counted like one that does, so the counters tell nobody which accounts there are.
 Only digests are kept, in Django's cache, and each counter is forgotten when its window is over.
@@ -50,6 +51,24 @@ def forget_failures(account: str, *, address: str) -> None:
     """Start this account at this address from nothing, after it signed in."""
     (key, _), *_ = _counters(account, address=address)
     cache.delete(key)
+
+
+def take_turn(kind: str, *, who: str, limit: int, window: timedelta, now: datetime) -> None:
+    """Count one more ``kind`` of request by ``who``, of which there may be ``limit`` in a window.
+
+    Raises:
+        TooManyAttempts: the window is full; ``until`` is when it ends.
+    """
+    key = f"{kind}-{digest_bytes(who.strip().lower().encode())}"
+    count, until = cache.get(key, (0, now + window))
+    if until <= now:
+        count, until = 0, now + window
+    if count >= limit:
+        minutes = max(1, round((until - now).total_seconds() / 60))
+        raise TooManyAttempts(
+            f"Too many requests. Try again in {minutes} minute{'s' if minutes != 1 else ''}.", until=until
+        )
+    cache.set(key, (count + 1, until), timeout=(until - now).total_seconds())
 
 
 def _read(key: str, *, now: datetime) -> tuple[int, datetime]:

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from practicum.accounts import demo, notices, services, throttle
-from practicum.accounts.access import PersonRequest, account_holder
+from practicum.accounts.access import PersonRequest, account_holder, address_of
 from practicum.accounts.forms import NameForm, NoticeForm, PasswordForm, SignInForm
 from practicum.accounts.models import User
 from practicum.accounts.notice_selectors import last_deliveries_of, settings_of
@@ -47,7 +47,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 def _try_sign_in(request: HttpRequest, *, form: SignInForm) -> int:
     """Sign the person in, or put the one message on the form; the status of the page that shows it."""
-    account, address, now = form.cleaned_data["account"], _address_of(request), utc_now()
+    account, address, now = form.cleaned_data["account"], address_of(request), utc_now()
     try:
         throttle.check_open(account, address=address, now=now)
     except TooMany as refusal:
@@ -70,12 +70,6 @@ def _next_of(request: HttpRequest) -> str:
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
     return target if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
-
-
-def _address_of(request: HttpRequest) -> str:
-    """The caller's address; behind our TLS proxy, the last one the proxy itself wrote."""
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.SECURE_PROXY_SSL_HEADER else ""
-    return forwarded.rsplit(",", maxsplit=1)[-1].strip() or request.META.get("REMOTE_ADDR", "")
 
 
 @require_POST

@@ -8,6 +8,7 @@ urlpatterns = [
     path("", include("practicum.portal.urls")),
     path("", include("practicum.accounts.urls")),
     path("", include("practicum.catalog.urls")),
+    path("", include("practicum.internships.urls")),
     path("", include("practicum.gpus.urls")),
     path("", include("practicum.workspaces.urls")),
     path("", include("practicum.submissions.urls")),

@@ -5,13 +5,17 @@ Who may see an internship: its intern, its mentor, and admins. To anybody else i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
 from practicum.accounts.models import Role, User
+from practicum.catalog.models import Project, ProjectVersion
+from practicum.catalog.selectors import latest_versions
 from practicum.errors import NotFound
-from practicum.internships.models import Cohort, Internship, InternshipState, Milestone
+from practicum.internships.models import Cohort, Internship, InternshipState, Milestone, Offer
 
 
 def internships_visible_to(user: User) -> QuerySet[Internship]:
@@ -77,3 +81,71 @@ def active_mentors() -> QuerySet[User]:
 def open_cohorts(*, today: date) -> QuerySet[Cohort]:
     """Cohorts in progress or planned, the one that begins last first."""
     return Cohort.objects.filter(ends_on__gte=today)
+
+
+def cohort_for(viewer: User | AnonymousUser, *, slug: str) -> Cohort:
+    """The cohort whose page ``viewer`` may read: everybody that of one people may apply to, who is signed in any.
+
+    Raises:
+        NotFound: there is none, or it is not public.
+    """
+    cohort = Cohort.objects.filter(slug=slug).first()
+    if cohort is None or not (cohort.is_public or viewer.is_authenticated):
+        raise NotFound
+    return cohort
+
+
+def cohort_of_admin(slug: str) -> Cohort:
+    """The cohort, for admins.
+
+    Raises:
+        NotFound: there is none.
+    """
+    cohort = Cohort.objects.filter(slug=slug).first()
+    if cohort is None:
+        raise NotFound("There is no such cohort.")
+    return cohort
+
+
+@dataclass(frozen=True)
+class OfferedProject:
+    """A project as the cohort's page shows it, with the offers it stands in."""
+
+    version: ProjectVersion
+    offers: list[Offer]
+
+    @property
+    def places(self) -> int:
+        """For how many there are places, over all its mentors."""
+        return sum(offer.places for offer in self.offers)
+
+
+def offers_of(cohort: Cohort) -> QuerySet[Offer]:
+    """What the cohort offers, by project and mentor."""
+    return Offer.objects.filter(cohort=cohort).select_related("project", "mentor")
+
+
+def offer_of(cohort: Cohort, *, offer_id: int) -> Offer:
+    """One offer of the cohort, for admins.
+
+    Raises:
+        NotFound: there is none, or it is another cohort's.
+    """
+    offer = offers_of(cohort).filter(pk=offer_id).first()
+    if offer is None:
+        raise NotFound
+    return offer
+
+
+def offered_projects(cohort: Cohort) -> list[OfferedProject]:
+    """The projects the cohort offers, by title, each once, in its latest version: two queries."""
+    by_project: dict[int, list[Offer]] = {}
+    for offer in offers_of(cohort):
+        by_project.setdefault(offer.project_id, []).append(offer)
+    versions = latest_versions().filter(project__in=by_project)
+    return [OfferedProject(version=version, offers=by_project[version.project_id]) for version in versions]
+
+
+def published_projects() -> QuerySet[Project]:
+    """Projects with a version, by title."""
+    return Project.objects.filter(versions__isnull=False).distinct()

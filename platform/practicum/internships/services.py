@@ -1,10 +1,9 @@
-"""What changes cohorts and internships."""
+"""What changes internships."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.timezone import localdate
 
@@ -15,95 +14,14 @@ from practicum.errors import Conflict, Forbidden, Invalid
 from practicum.internships.models import Cohort, Internship, InternshipState, Milestone
 
 REASON_LENGTH = 300
-LONGEST_COHORT = timedelta(days=2 * 366)
-IDLE_MINUTES = (5, 24 * 60)
-SESSION_HOURS = (1, 7 * 24)
 
 
-class UnfitCohort(Invalid):
-    """A fact about the cohort can't be used; ``field`` says which."""
-
-    code = "unfit_cohort"
-
-
-class CohortTaken(Conflict):
-    """There is a cohort of this short name; ``field`` is ``slug``."""
-
-    code = "cohort_taken"
-
-
-@transaction.atomic
-def create_cohort(
-    actor: User,
-    *,
-    name: str,
-    slug: str,
-    starts_on: date,
-    ends_on: date,
-    idle_minutes: int,
-    is_idle_kept: bool,
-    session_hours: int,
-    now: datetime,
-) -> Cohort:
-    """A cohort interns can be put in. ``starts_on`` may lie in the past, so that one in progress can be entered.
+def check_admin(actor: User) -> None:
+    """Let an admin through.
 
     Raises:
         Forbidden: the actor is no admin.
-        UnfitCohort: a name, a date or a limit can't be used.
-        CohortTaken: the short name is in use.
     """
-    _check_admin(actor)
-    cohort = Cohort(
-        name=" ".join(name.split()),
-        slug=slug,
-        starts_on=starts_on,
-        ends_on=ends_on,
-        idle_minutes=idle_minutes,
-        is_idle_kept=is_idle_kept,
-        session_hours=session_hours,
-    )
-    _check_cohort(cohort, today=localdate(now))
-    try:
-        with transaction.atomic():
-            cohort.save(force_insert=True)
-    except IntegrityError as clash:
-        raise CohortTaken(f"There is a cohort with the short name {slug} already.", field="slug") from clash
-    record("cohort.created", subject=cohort, actor=actor, now=now, slug=slug)
-    return cohort
-
-
-def _check_cohort(cohort: Cohort, *, today: date) -> None:
-    try:
-        cohort.clean_fields()
-    except ValidationError as error:
-        field, messages = next(iter(error.message_dict.items()))
-        raise UnfitCohort(messages[0], field=field) from None
-    length = cohort.ends_on - cohort.starts_on
-    refusals = (
-        (length <= timedelta(0), "ends_on", "The cohort must end after it begins."),
-        (length > LONGEST_COHORT, "ends_on", "A cohort lasts two years at most."),
-        (cohort.ends_on < today, "ends_on", "This cohort would be over already."),
-        (
-            not _lies_in(cohort.idle_minutes, IDLE_MINUTES),
-            "idle_minutes",
-            "Choose {} to {} minutes.".format(*IDLE_MINUTES),
-        ),
-        (
-            not _lies_in(cohort.session_hours, SESSION_HOURS),
-            "session_hours",
-            "Choose {} to {} hours.".format(*SESSION_HOURS),
-        ),
-    )
-    for is_refused, field, message in refusals:
-        if is_refused:
-            raise UnfitCohort(message, field=field)
-
-
-def _lies_in(value: int, ends: tuple[int, int]) -> bool:
-    return ends[0] <= value <= ends[1]
-
-
-def _check_admin(actor: User) -> None:
     if not (actor.is_admin and actor.is_active):
         raise Forbidden("Only admins arrange cohorts and internships.")
 
@@ -188,7 +106,7 @@ def end_internship(internship: Internship, *, reason: str, actor: User, now: dat
         Invalid: no reason is given, or one that is too long.
         Conflict: it is not active any more.
     """
-    _check_admin(actor)
+    check_admin(actor)
     reason = reason.strip()
     if not reason or len(reason) > REASON_LENGTH:
         raise Invalid(f"Say why, in at most {REASON_LENGTH} characters.", field="reason")
@@ -209,7 +127,7 @@ def change_mentor(internship: Internship, *, mentor: User, actor: User, now: dat
         Invalid: ``mentor`` is no mentor, switched off, or its mentor already.
         Conflict: it is not active any more, or somebody changed the mentor meanwhile.
     """
-    _check_admin(actor)
+    check_admin(actor)
     if mentor.role != Role.MENTOR or not mentor.is_active:
         raise Invalid(f"{mentor} is no active mentor.", field="mentor")
     if mentor.pk == internship.mentor_id:

@@ -6,39 +6,17 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.text import slugify
 
 from practicum.accounts.models import Role, User
 from practicum.accounts.selectors import accounts_matching
 from practicum.catalog.models import ProjectVersion
 from practicum.catalog.selectors import latest_versions
-from practicum.errors import PracticumError
+from practicum.internships.forms import PersonChoice
 from practicum.internships.models import Cohort, Internship
 from practicum.internships.selectors import active_mentors, interns_to_place, open_cohorts
-from practicum.internships.services import IDLE_MINUTES, REASON_LENGTH, SESSION_HOURS
+from practicum.internships.services import REASON_LENGTH
 
 STATES = {"on": True, "off": False}
-
-
-def tell(form: forms.BaseForm, refusal: PracticumError) -> int:
-    """Put what a service refused on the field it is about; the status of the page that shows it."""
-    field = str(refusal.facts.get("field", ""))
-    form.add_error(field if field in form.fields else None, refusal.message)
-    return refusal.status
-
-
-def _day(*, label: str, help_text: str = "") -> forms.DateField:
-    return forms.DateField(
-        label=label, help_text=help_text, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    )
-
-
-class PersonChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A person, by name and username."""
-
-    def label_from_instance(self, person: User) -> str:
-        """Two people may have the same name."""
-        return f"{person.name} ({person.username})"
 
 
 class ProjectChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -76,46 +54,6 @@ class AccountFilter(forms.Form):
         return accounts_matching(
             text=asked.get("q", ""), role=asked.get("role", ""), is_active=STATES.get(asked.get("state", ""))
         )
-
-
-class CohortForm(forms.Form):
-    """A new cohort."""
-
-    name = forms.CharField(max_length=120)
-    slug = forms.SlugField(
-        label="Short name",
-        max_length=60,
-        required=False,
-        help_text="Stands in addresses. Left empty, it is made from the name.",
-    )
-    starts_on = _day(label="First day", help_text="Milestones are dated from here.")
-    ends_on = _day(label="Last day")
-    idle_minutes = forms.IntegerField(
-        label="Stop idle notebooks after (minutes)",
-        initial=15,
-        min_value=IDLE_MINUTES[0],
-        max_value=IDLE_MINUTES[1],
-        help_text="Idle: no busy kernel, no process at work, no use of the GPU.",
-    )
-    is_idle_kept = forms.TypedChoiceField(
-        label="They stop",
-        choices=[("yes", "only once somebody waits who could have the slot"), ("no", "always")],
-        coerce=lambda chosen: chosen == "yes",
-        error_messages={"invalid_choice": "Choose one of the list."},
-        help_text="Five minutes' notice is given, and whatever runs until then saves the notebook.",
-    )
-    session_hours = forms.IntegerField(
-        label="Longest session (hours)", initial=12, min_value=SESSION_HOURS[0], max_value=SESSION_HOURS[1]
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """A short name that was left out is made from the name."""
-        cleaned = super().clean() or {}
-        if cleaned.get("name") and not cleaned.get("slug") and "slug" not in self.errors:
-            cleaned["slug"] = slugify(cleaned["name"])[:60].strip("-")
-            if not cleaned["slug"]:
-                self.add_error("slug", "Choose a short name of letters and digits; none could be made from the name.")
-        return cleaned
 
 
 class InternshipForm(forms.Form):

@@ -17,10 +17,12 @@ from practicum.accounts.access import PersonRequest, admins_only
 from practicum.accounts.models import User
 from practicum.accounts.selectors import account_by_id
 from practicum.errors import Invalid, Refused
+from practicum.internships import cohorts
 from practicum.internships import services as internship_services
+from practicum.internships.forms import CohortForm, tell
 from practicum.internships.selectors import internship_for
 from practicum.lib.clock import utc_now
-from practicum.portal.forms import AccountFilter, AccountForm, CohortForm, EndForm, InternshipForm, MentorForm, tell
+from practicum.portal.forms import AccountFilter, AccountForm, EndForm, InternshipForm, MentorForm
 from practicum.portal.views import internship_page
 
 ROWS_A_PAGE = 50
@@ -103,7 +105,7 @@ def new_cohort(request: PersonRequest) -> HttpResponse:
     status = UNUSABLE if form.is_bound else 200
     if form.is_valid():
         try:
-            cohort = internship_services.create_cohort(request.user, **form.cleaned_data, now=utc_now())
+            cohort = cohorts.create_cohort(request.user, **form.cleaned_data, now=utc_now())
         except Refused as refusal:
             status = tell(form, refusal)
         else:

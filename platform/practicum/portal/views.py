@@ -16,7 +16,9 @@ from practicum.credentials.selectors import certificate_of
 from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
+from practicum.internships.application_selectors import applications_of, open_to
 from practicum.internships.models import Internship, InternshipState
+from practicum.internships.placement_selectors import cohorts_to_rank
 from practicum.internships.selectors import current_internship_of, days_left, internship_for
 from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
@@ -42,7 +44,9 @@ def home(request: PersonRequest) -> HttpResponse:
 def _intern_home(request: PersonRequest) -> HttpResponse:
     internship = current_internship_of(request.user)
     if internship is None:
-        return render(request, "portal/home_waiting.html")
+        person = request.user
+        waiting = {"applications": applications_of(person), "cohorts": open_to(person, today=localdate())}
+        return render(request, "portal/home_waiting.html", waiting)
     today = localdate()
     (progress,) = selectors.progress_of([internship], today=today, viewer=request.user)
     standing = progress.standing
@@ -66,7 +70,11 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
 
 def _mentor_home(request: PersonRequest) -> HttpResponse:
     rows = selectors.progress_of(selectors.mentored_by(request.user), today=localdate(), viewer=request.user)
-    facts = {"rows": rows, "waiting": reviews_awaiting(request.user, now=utc_now())}
+    facts = {
+        "rows": rows,
+        "waiting": reviews_awaiting(request.user, now=utc_now()),
+        "to_rank": cohorts_to_rank(request.user),
+    }
     return render(request, "portal/home_mentor.html", facts)
 
 

@@ -32,6 +32,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from practicum.accounts.models import User
 from practicum.portal import permissions
+from tests.conftest import make_user
 
 COLUMNS = (
     "outsider",
@@ -123,6 +124,45 @@ MATRIX: dict[str, tuple[str, str]] = {
     "gpus:server_state": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "gpus:servers": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "gpus:shares": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:application": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "internships:adjust": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:applications": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "internships:applications_csv": (
+        "302 404 404 404 404 404 200 302 302 302",
+        "302 404 404 404 404 404 405 302 302 302",
+    ),
+    # By the real clock nobody can apply any more.
+    "internships:apply": ("302 200 200 200 404 404 404 302 302 302", "302 400 400 400 404 404 404 302 302 302"),
+    # The page of a cohort to which nobody may apply is for people with an account.
+    "internships:cohort": ("404 200 200 200 200 200 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "internships:confirm": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "internships:decline": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:invitations": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:join": ("200 200 200 200 200 200 200 200 200 200", "400 302 302 302 403 403 403 400 400 400"),
+    "internships:matching": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "internships:offer": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:offer_place": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "internships:propose": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "internships:ranking": ("302 404 404 404 200 404 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
+    "internships:revoke_invitation": (
+        "302 404 404 404 404 404 405 302 302 302",
+        "302 404 404 404 404 404 302 302 302 302",
+    ),
+    "internships:send_invitation": (
+        "302 404 404 404 404 404 405 302 302 302",
+        "302 404 404 404 404 404 409 302 302 302",
+    ),
+    "internships:settings": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:sign_up": ("404 302 302 302 302 302 302 404 404 404", "404 302 302 302 302 302 302 404 404 404"),
+    "internships:undo_withdrawal": (
+        "302 405 405 405 404 404 404 302 302 302",
+        "302 409 404 404 404 404 404 302 302 302",
+    ),
+    "internships:withdraw": ("302 405 405 405 404 404 404 302 302 302", "302 302 404 404 404 404 404 302 302 302"),
+    "internships:withdraw_offer": (
+        "302 404 404 404 404 404 405 302 302 302",
+        "302 404 404 404 404 404 302 302 302 302",
+    ),
     "oauth2_provider:authorize": ("302 400 400 400 400 400 400 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
     "oauth2_provider:jwks-info": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "oauth2_provider:oidc-connect-discovery-info": (
@@ -225,6 +265,8 @@ def things(
     from practicum.gpus.models import AgentToken, Lease, Plan, PoolKind, Reservation, Server, Slot
     from practicum.gpus.plan_rules import Question, Setting
     from practicum.gpus.reservation_feed import secret_of
+    from practicum.internships.invitations import token_of as link_token_of
+    from practicum.internships.models import Application, Invitation, Offer, Placement
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment, Snippet
     from practicum.submissions.models import Likeness, Submission
@@ -276,6 +318,18 @@ def things(
         requested_by=mentor, requested_at=now,
     )  # fmt: skip
     notice = notify(intern, kind="test", subject="Hello", body="Hello", path="/account/", key="test", now=now)
+    offer = Offer.objects.create(cohort=internship.cohort, project=internship.version.project, mentor=mentor, places=2)
+    application = Application.objects.create(
+        cohort=internship.cohort, applicant=intern, background="x", hours_a_week=8, hardware="none", sent_at=now, changed_at=now
+    )  # fmt: skip
+    matched = Application.objects.create(
+        cohort=internship.cohort, applicant=make_user("anna", role="intern", name="Anna"), background="x", hours_a_week=8,
+        hardware="none", sent_at=now, changed_at=now, state="offered",
+    )  # fmt: skip
+    placement = Placement.objects.create(application=matched, offer=offer, proposed=offer, made_at=now)
+    invitation = Invitation.objects.create(
+        cohort=internship.cohort, email="new@example.org", invited_by=admin, made_at=now, expires_at=soon
+    )
     nothing = Question(1, Setting({}, {}), Setting({}, {})).to_json()
     plan = Plan.objects.create(asked_by=admin, asked_at=now, question=nothing, deadline=soon)
     internship.completed_at = now
@@ -289,6 +343,11 @@ def things(
         "likeness_id": likeness.pk,
         "notice_id": notice.pk,
         "plan_id": plan.pk,
+        "offer_id": offer.pk,
+        "application_id": application.pk,
+        "invitation_id": invitation.pk,
+        "placement_id": placement.pk,
+        "token": link_token_of(invitation),
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,

@@ -10,6 +10,7 @@ import pytest
 from practicum.accounts.models import User
 from practicum.audit.models import Record
 from practicum.errors import Conflict, Forbidden, Invalid, NotFound
+from practicum.internships.cohorts import create_cohort
 from practicum.internships.models import Cohort, Internship, InternshipState
 from practicum.internships.selectors import (
     active_mentors,
@@ -21,7 +22,6 @@ from practicum.internships.selectors import (
 from practicum.internships.services import (
     change_mentor,
     complete_internship,
-    create_cohort,
     end_internship,
     start_internship,
 )
