@@ -61,6 +61,12 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "+reviews:decide", "+reviews:undo", "+reviews:resolve",
             ),
             _rule("Use the inbox of reviews", "no all no", "reviews:inbox"),
+            _rule(
+                "Keep drafts, use the project's bank of comments, have minutes at the desk counted", "no own no",
+                "+reviews:draft", "+reviews:keep_snippet", "+reviews:use_snippet", "+reviews:forget_snippet",
+                "+reviews:tell_minutes",
+            ),
+            _rule("See minutes of all mentors and hours waited", "no no all", "reviews:minutes"),
         ),
     ),
     (
@@ -101,6 +107,41 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "gpus:servers", "gpus:server", "gpus:new_server", "+gpus:new_server", "+gpus:server_state", "+gpus:give_up",
                 "+gpus:new_token", "+gpus:revoke_token",
             ),
+        ),
+    ),
+    (
+        "Applications",
+        (
+            _rule("Read the page of a cohort that takes applications", "all all all", "internships:cohort"),
+            _rule("Apply, change what was sent", "all no no", "internships:apply"),
+            _rule("Withdraw an application", "own no no", "+internships:withdraw", "+internships:undo_withdrawal"),
+            _rule("Rank applicants", "no own no", "internships:ranking", "+internships:ranking"),
+            _rule(
+                "Read applications, take them away, answer them, invite people", "no no all",
+                "internships:applications", "internships:application", "internships:applications_csv",
+                "+internships:decline", "+internships:offer_place", "internships:invitations", "+internships:invitations",
+                "+internships:send_invitation", "+internships:revoke_invitation",
+            ),
+            _rule(
+                "Change a cohort's settings and offers; propose, adjust and confirm a matching", "no no all",
+                "internships:settings", "+internships:settings", "+internships:offer", "+internships:withdraw_offer",
+                "internships:matching", "+internships:propose", "+internships:adjust", "+internships:confirm",
+            ),
+        ),
+    ),
+    (
+        "Certificates",
+        (
+            _rule(
+                "Open a certificate, its files and the bundle that runs the work again; others see what its intern shows",
+                "own own all", "credentials:certificate", "credentials:document", "credentials:pdf", "credentials:bundle",
+            ),
+            _rule("List certificates", "all all all", "credentials:certificates"),
+            _rule("Decide what others see of it", "own no no", "+credentials:show"),
+            _rule("Write a portfolio page", "all no no", "credentials:own_portfolio", "+credentials:own_portfolio"),
+            _rule("Have it issued before the leaderboard closes", "no own all", "+credentials:early"),
+            _rule("Revoke it", "no no all", "+credentials:revoke"),
+            _rule("Check a certificate", "all all all", "credentials:check", "credentials:issuer", "credentials:revoked"),
         ),
     ),
     (
