@@ -29,7 +29,7 @@ MIN_SECRET_LENGTH = 32
 WORKSPACE_PYTHON = "/opt/venv/bin/python"
 # -P: a random.py in the person's folder must not be what the server imports.
 # -s: what an intern installs with pip lies in their home; the server itself never loads from there.
-SINGLEUSER = ["-P", "-s", "-m", "jupyterhub.singleuser"]
+SINGLEUSER = ["-P", "-s", "-m", "practicum_hub.workspace.serve"]
 USERNAME_PATTERN = r"^[a-z][a-z0-9-]{1,30}$"
 AUTH_REFRESH_SECONDS = 50
 # How long a notebook server may trust what the hub last said about a browser's token.

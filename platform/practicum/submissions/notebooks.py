@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nbformat import validator
-
+from practicum.lib.notebooks import validator
 from practicum.submissions.errors import InvalidNotebook
 from practicum.submissions.rules import megabytes, shown
 

@@ -34,6 +34,7 @@ def main(kind: str) -> int:
     set_limits()
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
     try:
+        import practicum.lib.notebooks  # noqa: F401 - before nbconvert loads nbformat by itself
         from practicum.reviews.converter import changes, notebook, report
 
         convert = {"notebook": notebook.convert, "changes": changes.convert, "report": report.convert}[kind]

@@ -11,8 +11,7 @@ import json
 import re
 from typing import Any
 
-import nbformat
-from nbformat.v4.nbjson import JSONReader
+from practicum.lib.notebooks import JSONReader, nbformat
 
 MOST_CELLS = 2_000
 LINE_LENGTH = 120

@@ -14,7 +14,6 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
@@ -37,6 +36,7 @@ from practicum.evaluation.services import hand_in
 from practicum.internships.models import Cohort, Internship
 from practicum.internships.services import complete_internship, reach_milestone, start_internship
 from practicum.lib.clock import utc_now
+from practicum.lib.notebooks import nbformat
 from practicum.reviews.services import comment, decide, open_review
 from practicum.submissions.models import Source, Submission
 from practicum.workspaces.services import open_notebook
