@@ -30,7 +30,7 @@ class Visibility(models.TextChoices):
 
     PRIVATE = "private", "Nobody else"
     LINK = "link", "Whoever has its address"
-    LISTED = "listed", "Everybody: it is on my portfolio page"
+    LISTED = "listed", "Everybody; it is on the portfolio page"
 
 
 class IssuerKey(models.Model):

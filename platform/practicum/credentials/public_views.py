@@ -17,8 +17,8 @@ from practicum.catalog.brief import render_brief
 from practicum.credentials import bundles, checking, printing, rules, selectors, signing
 from practicum.credentials.forms import CheckForm, RevokeForm, ShowForm
 from practicum.credentials.models import CertificateState, Visibility
+from practicum.credentials.offline.verifier import __file__ as verifier_file
 from practicum.credentials.selectors import Shown
-from practicum.credentials.verifier import __file__ as verifier_file
 from practicum.errors import NotFound
 from practicum.lib.clock import utc_now
 

@@ -11,8 +11,9 @@ from django.db import IntegrityError
 
 from practicum.accounts.models import Notice
 from practicum.audit.models import Record
-from practicum.credentials import rules, services, signing, tasks, verifier
+from practicum.credentials import rules, services, signing, tasks
 from practicum.credentials.models import Certificate, CertificateState
+from practicum.credentials.offline import verifier
 from practicum.engine.memory import MemoryEngine
 from practicum.errors import Conflict, EngineUnavailable, Forbidden
 from practicum.evaluation.finals import set_close
@@ -33,6 +34,24 @@ def test_the_worker_begins_a_certificate_for_a_completed_internship_and_its_work
     assert row.submission == accepted
     assert (row.run.attempt, row.run.state) == (2, "queued")
     assert not tasks.step(now, engine=engine)
+
+
+def test_while_many_executions_are_waited_for_no_more_are_asked(
+    completed: Any, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, peer_internship: Any, mentor: Any, hand_in: Any,
+    now: Any,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tasks, "AT_ONCE", 1)
+    hand_in(peer_internship, number=1, value=0.9)
+    complete_internship(peer_internship, actor=mentor, now=now + timedelta(minutes=1))
+
+    tasks.step(now, engine=engine)
+    tasks.step(now, engine=engine)
+    assert Certificate.objects.count() == 1
+
+    Run.objects.filter(state="queued").update(state="failed")
+    monkeypatch.setattr("practicum.credentials.replaying.replay", lambda *_, **__: {"value": 1.0})
+    tasks.step(now, engine=engine)
+    assert Certificate.objects.count() == 2
 
 
 def test_nothing_is_begun_for_an_active_internship_nor_twice_for_a_completed_one(

@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("private", "Nobody else"),
                             ("link", "Whoever has its address"),
-                            ("listed", "Everybody: it is on my portfolio page"),
+                            ("listed", "Everybody; it is on the portfolio page"),
                         ],
                         default="private",
                         max_length=8,
