@@ -46,7 +46,7 @@ def page(
     facts: dict[str, Any] = {"shown": shown, "certificate": row, "address": signing.absolute("certificate", row.pk)}
     if not shown.is_issued:
         facts |= {
-            "opens_at": selectors.opens_at(row, now=utc_now()),
+            "hold": selectors.hold_of(row, now=utc_now()),
             "is_executed": _has_ended(row),
             "early_url": reverse("credentials:early", args=[row.pk]),
         }

@@ -16,7 +16,7 @@ from practicum.credentials.models import Certificate, CertificateState
 from practicum.credentials.offline import verifier
 from practicum.engine.memory import MemoryEngine
 from practicum.errors import Conflict, EngineUnavailable, Forbidden
-from practicum.evaluation.finals import set_close
+from practicum.evaluation.finals import release_final
 from practicum.evaluation.models import Run
 from practicum.internships.services import complete_internship
 from practicum.reviews.models import Review
@@ -175,27 +175,20 @@ def divided(completed: Any) -> Any:
     return completed
 
 
-def test_a_final_score_is_not_told_by_a_certificate_before_the_board_has_closed(
-    divided: Any, issue: Callable[..., Certificate], engine: MemoryEngine, now: Any
-) -> None:
-    row = issue(divided, now=now)
-    assert row.state == CertificateState.PREPARING
-
-    tasks.step(now + timedelta(days=60), engine=engine)
-
-    row.refresh_from_db()
-    assert row.state == CertificateState.ISSUED
-
-
-def test_it_follows_a_close_that_was_brought_forward(
+def test_a_final_score_is_not_told_by_a_certificate_before_final_scores_are_released_and_the_mentor_knows(
     divided: Any, issue: Callable[..., Certificate], mentor: Any, engine: MemoryEngine, now: Any
 ) -> None:
     row = issue(divided, now=now)
-    project = divided.version.project
-    set_close(divided.cohort, project=project, closes_at=now + timedelta(days=1), actor=mentor, now=now)
+    assert row.state == CertificateState.PREPARING
+    assert Notice.objects.filter(user=mentor, kind="certificate.held").count() == 1
 
-    tasks.step(now + timedelta(days=1), engine=engine)
+    later = now + timedelta(days=60)
+    tasks.step(later, engine=engine)
+    row.refresh_from_db()
+    assert row.state == CertificateState.PREPARING
 
+    release_final(divided.cohort, project=divided.version.project, actor=mentor, now=later)
+    tasks.step(later, engine=engine)
     row.refresh_from_db()
     assert row.state == CertificateState.ISSUED
 
