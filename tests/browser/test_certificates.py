@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from practicum.credentials import signing, verifier
+from practicum.credentials import signing
+from practicum.credentials.offline import verifier
 from practicum.credentials.services import choose, keep_portfolio
 from tests.unit.credentials.conftest import accepted, certificate, completed, engine, issue, replays
 from tests.unit.portal.conftest import seeded

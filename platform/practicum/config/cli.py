@@ -6,7 +6,7 @@ import os
 import sys
 
 from practicum.config.env import ConfigurationError
-from practicum.credentials import verifier
+from practicum.credentials.offline import verifier
 
 
 def main() -> None:

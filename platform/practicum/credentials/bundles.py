@@ -35,8 +35,8 @@ PROGRAMS = (
     ("scorer", "score.py"),
 )
 SCORER_PACKAGE = IMAGES / "scorer" / "programs" / "practicum_scorer"
-REQUIREMENTS = IMAGES / "workspace" / "requirements.txt"
-PROGRAM = Path(__file__).with_name("replay_program.py")
+REQUIREMENTS = ("requirements.txt", "torch.txt")
+PROGRAM = Path(__file__).with_name("offline") / "replay.py"
 LEFT_OUT = {"golden", "__pycache__"}
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -94,7 +94,8 @@ def entries(submission: Submission, *, left_out: list[dict[str, Any]]) -> Iterat
         else:
             left_out.append({"file": name, "bytes": size})
     yield "replay.py", PROGRAM
-    yield "requirements.txt", REQUIREMENTS
+    for name in REQUIREMENTS:
+        yield name, IMAGES / "workspace" / name
     for image, name in PROGRAMS:
         yield f"programs/{name}", IMAGES / image / "programs" / name
     yield from _below(SCORER_PACKAGE, under="programs/practicum_scorer")
@@ -142,7 +143,9 @@ def readme(submission: Submission, *, facts: dict[str, Any]) -> str:
         "no value was recorded when the certificate was issued" if expected is None else f"it was {expected} here"
     )
     how = (
-        f"""    python -m venv .venv && .venv/bin/pip install -r requirements.txt
+        f"""    python -m venv .venv
+    .venv/bin/pip install -r requirements.txt
+    .venv/bin/pip install -r torch.txt
     .venv/bin/python replay.py
 
 or, with the image that ran it on the site (`{facts["image"]}`) and no network:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from practicum.credentials import rules, signing, verifier
+from practicum.credentials import rules, signing
 from practicum.credentials.models import Certificate, CertificateState
+from practicum.credentials.offline import verifier
+from practicum.credentials.offline.verifier import Document, Finding
 from practicum.credentials.selectors import as_others_see
-from practicum.credentials.verifier import Document, Finding
 from practicum.errors import NotFound
 
 UUID_IN_ADDRESS = re.compile(r"/certificates/([0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})(?:/|\Z)")

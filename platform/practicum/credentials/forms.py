@@ -6,8 +6,8 @@ from django import forms
 
 from practicum.credentials import rules
 from practicum.credentials.models import Visibility
+from practicum.credentials.offline.verifier import MOST_BYTES
 from practicum.credentials.services import REASON_LENGTH
-from practicum.credentials.verifier import MOST_BYTES
 
 TICK = {"class": "form-check-input"}
 

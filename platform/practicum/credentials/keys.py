@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from practicum.accounts.models import User
 from practicum.audit.services import record
 from practicum.credentials.models import IssuerKey
-from practicum.credentials.verifier import multikey_of
+from practicum.credentials.offline.verifier import multikey_of
 from practicum.errors import Fault
 
 OWNER_ONLY = 0o600

@@ -30,7 +30,7 @@ class Visibility(models.TextChoices):
 
     PRIVATE = "private", "Nobody else"
     LINK = "link", "Whoever has its address"
-    LISTED = "listed", "Everybody: it is on my portfolio page"
+    LISTED = "listed", "Everybody; it is on the portfolio page"
 
 
 class IssuerKey(models.Model):
@@ -71,7 +71,8 @@ class Certificate(models.Model):
         Run, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="The execution for it."
     )
     may_be_early = models.BooleanField(
-        default=False, help_text="The final score may be told before the leaderboard has closed: a mentor decided so."
+        default=False,
+        help_text="Its final score may be told before the leaderboard's are released: a mentor decided so.",
     )
     replay = models.JSONField(null=True, blank=True, help_text="What the replay bundle gave here: {value} or {reason}.")
     facts = models.JSONField(default=dict, blank=True)

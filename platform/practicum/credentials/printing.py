@@ -21,8 +21,8 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
 from practicum.credentials.models import Certificate, CertificateState
+from practicum.credentials.offline.verifier import Document
 from practicum.credentials.selectors import Shown
-from practicum.credentials.verifier import Document
 
 FONTS = Path(settings.ROOT) / "node_modules" / "dejavu-fonts-ttf" / "ttf"
 FACES = (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf"))

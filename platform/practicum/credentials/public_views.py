@@ -17,8 +17,8 @@ from practicum.catalog.brief import render_brief
 from practicum.credentials import bundles, checking, printing, rules, selectors, signing
 from practicum.credentials.forms import CheckForm, RevokeForm, ShowForm
 from practicum.credentials.models import CertificateState, Visibility
+from practicum.credentials.offline.verifier import __file__ as verifier_file
 from practicum.credentials.selectors import Shown
-from practicum.credentials.verifier import __file__ as verifier_file
 from practicum.errors import NotFound
 from practicum.lib.clock import utc_now
 
@@ -46,7 +46,7 @@ def page(
     facts: dict[str, Any] = {"shown": shown, "certificate": row, "address": signing.absolute("certificate", row.pk)}
     if not shown.is_issued:
         facts |= {
-            "opens_at": selectors.opens_at(row, now=utc_now()),
+            "hold": selectors.hold_of(row, now=utc_now()),
             "is_executed": _has_ended(row),
             "early_url": reverse("credentials:early", args=[row.pk]),
         }

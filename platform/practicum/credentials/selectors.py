@@ -108,12 +108,23 @@ def certificate_of(internship_id: int) -> Certificate | None:
     return Certificate.objects.filter(internship=internship_id).first()
 
 
-def opens_at(certificate: Certificate, *, now: datetime) -> datetime | None:
-    """Until when the final score may not be told, so that no certificate is issued; None where it may be told now."""
+@dataclass(frozen=True)
+class Hold:
+    """The final score may not be told yet: the leaderboard closes then, or has closed and waits to be released."""
+
+    closes_at: datetime
+    is_closed: bool
+
+
+def hold_of(certificate: Certificate, *, now: datetime) -> Hold | None:
+    """What holds an issue back: final scores that are not released. None where the project has no kept rows, where they
+    are released, or where a mentor decided that this one may be told.
+    """
     internship = certificate.internship
+    if not internship.version.is_divided or certificate.may_be_early:
+        return None
     terms = terms_on(internship.cohort, project=internship.version.project)
-    is_open = not internship.version.is_divided or terms.is_released or terms.is_closed(now=now)
-    return None if is_open or certificate.may_be_early else terms.closes_at
+    return None if terms.is_released else Hold(terms.closes_at, is_closed=terms.is_closed(now=now))
 
 
 def report_of(submission: Submission) -> bytes | None:

@@ -1,7 +1,8 @@
 """What is done with a certificate: begun, issued, shown or hidden by its intern, revoked by an admin.
 
 An internship that is completed gets one certificate. The worker begins it, has the work executed again, and issues it
-when that has ended and the final score may be told; each step is one conditional update, so it may be killed anywhere.
+when that has ended and the final score may be told (where a leaderboard keeps it back: once it is released). Each step is
+one conditional update, so it may be killed anywhere.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from practicum.audit.services import record
 from practicum.credentials import rules, signing
 from practicum.credentials.freezing import freeze
 from practicum.credentials.models import Certificate, CertificateState, Portfolio, Visibility
-from practicum.credentials.selectors import opens_at
+from practicum.credentials.selectors import hold_of
 from practicum.errors import Conflict, Forbidden, Invalid, NotFound
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.evaluation.services import queue_run
@@ -53,7 +54,24 @@ def begin(internship: Internship, *, now: datetime) -> Certificate:
         parts=list(rules.PARTS),
     )
     record("certificate.begun", subject=certificate, actor=None, now=now, internship=internship.pk)
+    if hold_of(certificate, now=now) is not None:
+        _tell_held(certificate, now=now)
     return certificate
+
+
+def _tell_held(certificate: Certificate, *, now: datetime) -> None:
+    """Somebody has to know that it waits for them."""
+    internship = certificate.internship
+    notify(
+        internship.mentor,
+        kind="certificate.held",
+        subject=f"The certificate of {internship.intern.name} waits for the final scores",
+        body=f"It is issued once those of {internship.version.project.title} are released.\n"
+        "On its page you can have it issued now.",
+        path=reverse("credentials:certificate", args=[certificate.pk]),
+        key=f"certificate.held:{certificate.pk}",
+        now=now,
+    )
 
 
 def work_of(internship: Internship) -> Submission | None:
@@ -97,7 +115,7 @@ def issue(certificate: Certificate, *, now: datetime) -> bool:
         "internship__intern", "internship__mentor", "internship__cohort", "internship__version__project", "run",
         "submission__version__project",
     ).get(pk=certificate.pk)  # fmt: skip
-    if row.state != CertificateState.PREPARING or not is_executed(row) or opens_at(row, now=now) is not None:
+    if row.state != CertificateState.PREPARING or not is_executed(row) or hold_of(row, now=now) is not None:
         return False
     if row.replay is None and now - row.begun_at < REPLAY_WITHIN:
         return False
@@ -123,7 +141,7 @@ def issue(certificate: Certificate, *, now: datetime) -> bool:
 
 @transaction.atomic
 def allow_early(certificate: Certificate, *, actor: User, now: datetime) -> None:
-    """Issue it before the leaderboard closes: its final score is told to this intern now.
+    """Issue it before the final scores are released: this one is told to its intern now.
 
     Raises:
         Forbidden: the actor is neither its mentor nor an admin.
@@ -131,7 +149,7 @@ def allow_early(certificate: Certificate, *, actor: User, now: datetime) -> None
     """
     if not (actor.is_admin or actor.pk == certificate.internship.mentor_id):
         raise Forbidden("Only the mentor or an admin can issue a certificate early.")
-    if opens_at(certificate, now=now) is None:
+    if hold_of(certificate, now=now) is None:
         raise Conflict("Nothing holds this certificate back.")
     moved = Certificate.objects.filter(
         pk=certificate.pk, state=CertificateState.PREPARING, may_be_early=False

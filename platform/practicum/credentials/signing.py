@@ -19,7 +19,7 @@ from django.urls import reverse
 
 from practicum.credentials import keys, rules
 from practicum.credentials.models import Certificate, CertificateState, IssuerKey, SignedDocument
-from practicum.credentials.verifier import CRYPTOSUITE, Document, base58_encode, signed_bytes
+from practicum.credentials.offline.verifier import CRYPTOSUITE, Document, base58_encode, signed_bytes
 
 CONTEXT = [
     "https://www.w3.org/ns/credentials/v2",

@@ -12,11 +12,12 @@ from practicum.credentials.models import Certificate, CertificateState
 from practicum.credentials.selectors import WITH_ALL
 from practicum.engine import Engine
 from practicum.errors import Conflict, Fault
+from practicum.evaluation.models import OPEN_RUN_STATES
 from practicum.internships.models import Internship, InternshipState
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20
+AT_ONCE = 10
 
 
 def step(now: datetime, *, engine: Engine) -> bool:
@@ -25,7 +26,7 @@ def step(now: datetime, *, engine: Engine) -> bool:
     Raises:
         Fault: one could not, by a fault of ours; the others went on, and this one is tried again.
     """
-    begun = [begin(internship, now=now) for internship in without_certificate()[:AT_ONCE]]
+    begun = [begin(internship, now=now) for internship in without_certificate()[: room()]]
     faults: list[Fault] = []
     moved = []
     for certificate in preparing():
@@ -36,6 +37,12 @@ def step(now: datetime, *, engine: Engine) -> bool:
     if faults:
         raise faults[0]
     return any(begun) or any(moved)
+
+
+def room() -> int:
+    """How many may be begun now: so many executions are waited for at once that interns' own go on beside them."""
+    waiting = Certificate.objects.filter(state=CertificateState.PREPARING, run__state__in=OPEN_RUN_STATES).count()
+    return max(0, AT_ONCE - waiting)
 
 
 def without_certificate() -> list[Internship]:

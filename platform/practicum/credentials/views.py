@@ -45,7 +45,7 @@ def show(request: PersonRequest, certificate_id: UUID) -> HttpResponse:
 @staff_only
 @require_POST
 def early(request: PersonRequest, certificate_id: UUID) -> HttpResponse:
-    """The mentor or an admin lets it be issued before the leaderboard closes."""
+    """The mentor or an admin lets it be issued before the final scores are released."""
     certificate = selectors.certificate_for(request.user, certificate_id=certificate_id)
     services.allow_early(certificate, actor=request.user, now=utc_now())
     messages.success(request, "It is issued as soon as the work has been executed again.")

@@ -11,11 +11,12 @@ from django.db import IntegrityError
 
 from practicum.accounts.models import Notice
 from practicum.audit.models import Record
-from practicum.credentials import rules, services, signing, tasks, verifier
+from practicum.credentials import rules, services, signing, tasks
 from practicum.credentials.models import Certificate, CertificateState
+from practicum.credentials.offline import verifier
 from practicum.engine.memory import MemoryEngine
 from practicum.errors import Conflict, EngineUnavailable, Forbidden
-from practicum.evaluation.finals import set_close
+from practicum.evaluation.finals import release_final
 from practicum.evaluation.models import Run
 from practicum.internships.services import complete_internship
 from practicum.reviews.models import Review
@@ -33,6 +34,24 @@ def test_the_worker_begins_a_certificate_for_a_completed_internship_and_its_work
     assert row.submission == accepted
     assert (row.run.attempt, row.run.state) == (2, "queued")
     assert not tasks.step(now, engine=engine)
+
+
+def test_while_many_executions_are_waited_for_no_more_are_asked(
+    completed: Any, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch, peer_internship: Any, mentor: Any, hand_in: Any,
+    now: Any,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tasks, "AT_ONCE", 1)
+    hand_in(peer_internship, number=1, value=0.9)
+    complete_internship(peer_internship, actor=mentor, now=now + timedelta(minutes=1))
+
+    tasks.step(now, engine=engine)
+    tasks.step(now, engine=engine)
+    assert Certificate.objects.count() == 1
+
+    Run.objects.filter(state="queued").update(state="failed")
+    monkeypatch.setattr("practicum.credentials.replaying.replay", lambda *_, **__: {"value": 1.0})
+    tasks.step(now, engine=engine)
+    assert Certificate.objects.count() == 2
 
 
 def test_nothing_is_begun_for_an_active_internship_nor_twice_for_a_completed_one(
@@ -156,27 +175,20 @@ def divided(completed: Any) -> Any:
     return completed
 
 
-def test_a_final_score_is_not_told_by_a_certificate_before_the_board_has_closed(
-    divided: Any, issue: Callable[..., Certificate], engine: MemoryEngine, now: Any
-) -> None:
-    row = issue(divided, now=now)
-    assert row.state == CertificateState.PREPARING
-
-    tasks.step(now + timedelta(days=60), engine=engine)
-
-    row.refresh_from_db()
-    assert row.state == CertificateState.ISSUED
-
-
-def test_it_follows_a_close_that_was_brought_forward(
+def test_a_final_score_is_not_told_by_a_certificate_before_final_scores_are_released_and_the_mentor_knows(
     divided: Any, issue: Callable[..., Certificate], mentor: Any, engine: MemoryEngine, now: Any
 ) -> None:
     row = issue(divided, now=now)
-    project = divided.version.project
-    set_close(divided.cohort, project=project, closes_at=now + timedelta(days=1), actor=mentor, now=now)
+    assert row.state == CertificateState.PREPARING
+    assert Notice.objects.filter(user=mentor, kind="certificate.held").count() == 1
 
-    tasks.step(now + timedelta(days=1), engine=engine)
+    later = now + timedelta(days=60)
+    tasks.step(later, engine=engine)
+    row.refresh_from_db()
+    assert row.state == CertificateState.PREPARING
 
+    release_final(divided.cohort, project=divided.version.project, actor=mentor, now=later)
+    tasks.step(later, engine=engine)
     row.refresh_from_db()
     assert row.state == CertificateState.ISSUED
 

@@ -10,9 +10,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from practicum.audit.models import Record
-from practicum.credentials import keys, rules, signing, verifier
+from practicum.credentials import keys, rules, signing
 from practicum.credentials.models import Certificate, IssuerKey
-from practicum.credentials.verifier import Document
+from practicum.credentials.offline import verifier
+from practicum.credentials.offline.verifier import Document
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from practicum.credentials import printing, rules, signing, verifier
+from practicum.credentials import printing, rules, signing
 from practicum.credentials.models import Certificate
+from practicum.credentials.offline import verifier
 from practicum.credentials.selectors import Shown
 
 ADDRESS = "https://practicum.example.org/certificates/1a69cbf6-a339-40f6-8cb1-97f41416dbfd/"

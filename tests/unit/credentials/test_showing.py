@@ -16,8 +16,9 @@ from django.test import Client
 from django.urls import reverse
 
 from practicum.audit.models import Record
-from practicum.credentials import rules, services, signing, verifier
+from practicum.credentials import rules, services, signing
 from practicum.credentials.models import Certificate
+from practicum.credentials.offline import verifier
 from practicum.errors import Conflict, Forbidden, Invalid, NotFound
 from practicum.internships.services import complete_internship
 

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from practicum.config import cli
-from practicum.credentials import verifier
-from practicum.credentials.verifier import Document, base58_decode, base58_encode, multikey_of, signed_bytes
+from practicum.credentials.offline import verifier
+from practicum.credentials.offline.verifier import Document, base58_decode, base58_encode, multikey_of, signed_bytes
 
 # https://www.w3.org/TR/vc-di-eddsa/, B.2, the representation for eddsa-jcs-2022.
 W3C_PUBLIC = "z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2"

@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                     "may_be_early",
                     models.BooleanField(
                         default=False,
-                        help_text="The final score may be told before the leaderboard has closed: a mentor decided so.",
+                        help_text="Its final score may be told before the leaderboard's are released: a mentor decided so.",
                     ),
                 ),
                 (
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("private", "Nobody else"),
                             ("link", "Whoever has its address"),
-                            ("listed", "Everybody: it is on my portfolio page"),
+                            ("listed", "Everybody; it is on the portfolio page"),
                         ],
                         default="private",
                         max_length=8,

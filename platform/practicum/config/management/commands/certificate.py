@@ -9,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from practicum.accounts.models import User
-from practicum.credentials import keys, signing, verifier
+from practicum.credentials import keys, signing
+from practicum.credentials.offline import verifier
 from practicum.errors import PracticumError
 from practicum.lib.clock import utc_now
 

@@ -1,4 +1,4 @@
-"""Runs the work of this bundle again: ``python replay.py [--work FOLDER]``. Needs the packages of requirements.txt.
+"""Runs the work of this bundle again: ``python replay.py [--work FOLDER]``. Needs the packages of requirements.txt and torch.txt.
 
 The project's own ``data.py`` makes its toy data anew and splits them with a secret that everybody knows (it is in
 bundle.json), so no hidden label of any site is needed, or here. The submission's code is run on the test part of that
