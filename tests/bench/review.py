@@ -1,10 +1,10 @@
 """A notebook on the mentor's desk against plain ``jupyter nbconvert --to html``: the first time, and once it is kept.
 
 The notebooks: those of the projects that ship, executed on their toy data as an intern's first hour ends, and one of 60
-cells with 8 figures. Ours is all that stands between the request and the page: the limited process with sanitised HTML, the
-file it is kept in, the view and its sandboxing header; the peer is the command itself, with its output in a file. Both are
-run in turns. The result is the worst notebook's median ratio. Beside it: what changed in the second round of the 60 cells,
-and how long the desk itself takes once its notebook is kept.
+cells with 8 figures. Ours is all that stands between the request and the page: a child of the warm converter with its
+limits, sanitised HTML, the file it is kept in, the view and its sandboxing header; the peer is the command itself, with its
+output in a file. Both are run in turns. The result is the worst notebook's median ratio. Beside it: what changed in the
+second round of the 60 cells, and how long the desk itself takes once its notebook is kept.
 
 The projects' notebooks need an interpreter with what they import, named by ``PRACTICUM_WORKSPACE_PYTHON``.
 """
@@ -190,6 +190,9 @@ def second_round(desk: Desk, *, folder: Path) -> tuple[float, float]:
 def main() -> bool:
     """Race on each notebook, then the second round."""
     set_up()
+    from practicum.reviews.rendering import keep_warm
+
+    assert keep_warm().is_ready(wait_seconds=60), "the warm converter does not start"
     heading(f"Review: notebooks on the desk and by plain nbconvert, {ROUNDS} turns each")
     with tempfile.TemporaryDirectory(prefix="practicum-review-") as name:
         folder, desk, worst, worst_kept = Path(name), Desk(), 0.0, 0.0
