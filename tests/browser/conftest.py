@@ -68,7 +68,8 @@ class Visit:
     def leave(self) -> None:
         """Let the page tell what it tells when it is left, while the test's database is still there, and close it."""
         self.page.evaluate("dispatchEvent(new Event('pagehide'))")
-        for _ in range(250):
+        self.page.wait_for_timeout(50)  # until what it sends is known here
+        for _ in range(1500):
             if not self.underway:
                 break
             self.page.wait_for_timeout(20)

@@ -2,8 +2,9 @@
 
 A notebook is hostile until shown otherwise. It is opened only as a regular file (a symbolic link is refused), read up
 to a cap, and converted by a process of its own (:mod:`.converter`) that sees nothing but its bytes: 512 MB of memory, a
-wall clock, no environment, killed with all its children. What it wrote is kept by one rename as ``page.html`` and
-``outcome.json`` under ``<data dir>/rendered/<converter>/<kind>-<digest[:2]>/<digest>/``.
+wall clock, no environment, killed with all its children. The site keeps one warm and has it fork (:mod:`.warm`). What it
+wrote is kept by one rename as ``page.html`` and ``outcome.json`` under
+``<data dir>/rendered/<converter>/<kind>-<digest[:2]>/<digest>/``.
 A conversion that ran out of time or broke is tried again after ten minutes: the machine may have been busy.
 """
 
@@ -32,6 +33,7 @@ from practicum.evaluation import executed
 from practicum.evaluation.models import Run
 from practicum.lib.digest import digest_bytes
 from practicum.lib.files import read_regular
+from practicum.reviews.warm import Renderer
 from practicum.submissions.models import Submission
 
 CONVERTER = Path(__file__).resolve().parent / "converter"
@@ -46,6 +48,8 @@ LIBRARIES = ("nbconvert", "nbformat", "nh3", "markdown-it-py", "Pygments")
 TOO_SLOW = "It takes too long to show this notebook. Download it and look at it in JupyterLab."
 TOO_BIG = "This notebook needs too much memory to be shown. Download it and look at it in JupyterLab."
 BROKEN = "This notebook can't be shown. Download it and look at it in JupyterLab."
+
+_warm: Renderer | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +229,27 @@ def _make(kind: str, *, content: bytes, place: Path) -> None:
 
 def _convert(kind: str, *, content: bytes, folder: Path) -> str:
     """Run the converter in ``folder``: ``ok`` if it wrote an outcome, else ``slow``, ``big`` or ``failed``."""
+    ended = None
+    if _warm is not None:
+        ended = _warm.convert(kind, content=content, folder=folder, seconds=RENDER_SECONDS)
+    if ended is None:
+        ended = _convert_cold(kind, content=content, folder=folder)
+    if ended == "slow":
+        return "slow"
+    if ended == 0 and (folder / "outcome.json").is_file():
+        return "ok"
+    return ENDINGS.get(int(ended), "failed")
+
+
+def keep_warm() -> Renderer:
+    """From now on this process has a warm converter: for the site, which is long-lived. One is enough."""
+    global _warm
+    _warm = _warm or Renderer(CONVERTER / "__main__.py")
+    return _warm
+
+
+def _convert_cold(kind: str, *, content: bytes, folder: Path) -> int | str:
+    """A process of its own for this one: its exit status, or ``slow``."""
     process = subprocess.Popen(
         [sys.executable, "-I", str(CONVERTER / "__main__.py"), kind],
         cwd=folder,
@@ -240,6 +265,4 @@ def _convert(kind: str, *, content: bytes, folder: Path) -> str:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return "slow"
-    if process.returncode == 0 and (folder / "outcome.json").is_file():
-        return "ok"
-    return ENDINGS.get(process.returncode, "failed")
+    return process.returncode

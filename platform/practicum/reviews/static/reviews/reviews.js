@@ -194,6 +194,11 @@
     lines[Math.min(lines.length - 1, Math.max(0, here + (event.key === "j" ? 1 : -1)))].querySelector(".inbox-link").focus();
   }
 
+  // --- The inbox asks for its first notebooks, so that they are rendered by the time one is opened ---------------------
+  const warm = [...document.querySelectorAll("[data-warm]")].slice(0, 3).map((line) => line.dataset.warm);
+  const warmNext = () => { const next = warm.shift(); if (next) fetch(next, { method: "HEAD", priority: "low" }).then(warmNext, () => {}); };
+  addEventListener("load", () => setTimeout(warmNext, 300));
+
   // --- A comment that was linked to is in sight, inside its pane, with its cell -------------------------------------------
   const target = location.hash.startsWith("#comment-") && document.getElementById(location.hash.slice(1));
   if (target && desk) {
