@@ -34,6 +34,7 @@ TONES = {
     "offered": "good",
     "placed": "good",
     "waitlisted": "wait",
+    "paused": "warn",
     "declined": "warn",
     "online": "good",
     "active": "live",
