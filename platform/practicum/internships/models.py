@@ -1,6 +1,7 @@
-"""Cohorts, internships and their milestones.
+"""Cohorts, how people come into them, and internships with what happens in them.
 
-An *internship* is one intern on one project version with one mentor, inside a cohort. Who may see an internship's
+An *application* is what somebody sent to a cohort; an *offer* is a project with a mentor and places; a *placement* puts
+an application on an offer. An *internship* is one intern on one project version with one mentor, inside a cohort. Who may see an internship's
 work: its intern, its mentor, and admins (``selectors.internship_for``).
 """
 
