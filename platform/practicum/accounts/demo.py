@@ -26,6 +26,7 @@ ACCOUNTS = (
     DemoAccount("tomas", "Tomas Novak", Role.INTERN, "waits for a review"),
     DemoAccount("lin", "Lin Zhao", Role.INTERN, "was asked for changes"),
     DemoAccount("sam", "Sam Whitaker", Role.INTERN, "is done"),
+    DemoAccount("nadia", "Nadia Haddad", Role.INTERN, "has applied to the winter cohort"),
     DemoAccount("mira", "Mira Castellano", Role.MENTOR, "of the digits project"),
     DemoAccount("otto", "Otto Lindqvist", Role.MENTOR, "of features without labels"),
     DemoAccount("ada", "Ada Okafor", Role.ADMIN, "sees every GPU, person and run"),

@@ -25,13 +25,15 @@ def hand_in(internship: Internship, *, archive: BinaryIO, source: Source, actor:
     """Take in a zip as the internship's next submission and queue its evaluation: both, or nothing.
 
     Raises:
-        Conflict: the internship is over.
+        Conflict: the internship is over or paused.
         BadArchive, InvalidNotebook: what was sent can't be used; the file is named.
         SubmissionTooLarge: it is over a cap.
         DuplicateSubmission: exactly these files were handed in before.
         DailyCap: as many were handed in today as the project takes in a day.
         Fault: the disk can't be written.
     """
+    if internship.state == InternshipState.PAUSED:
+        raise Conflict("This internship is paused; nothing can be handed in until it goes on.")
     if internship.state != InternshipState.ACTIVE:
         raise Conflict("This internship is over; nothing more can be handed in.")
     with intake.opened(archive, version=internship.version) as parcel, transaction.atomic():

@@ -1,1 +1,1 @@
-"""Cohort, internship (an intern, a project, a mentor) and its milestones."""
+"""Cohort, application, matching, internship (an intern, a project, a mentor), milestones, check-ins, changes."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class InternshipsConfig(AppConfig):
-    """Cohort, internship (an intern, a project, a mentor) and its milestones."""
+    """Cohort, application, matching, internship (an intern, a project, a mentor), milestones, check-ins, changes."""
 
     name = "practicum.internships"
     label = "internships"

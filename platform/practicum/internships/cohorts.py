@@ -18,7 +18,7 @@ from practicum.audit.services import record
 from practicum.catalog.models import Project
 from practicum.errors import Conflict, Invalid
 from practicum.internships.applications import move_up
-from practicum.internships.models import Cohort, Entry, InternshipState, Milestone, Offer
+from practicum.internships.models import GOING_ON, Cohort, Entry, Milestone, Offer
 from practicum.internships.services import check_admin
 
 LONGEST_COHORT = timedelta(days=2 * 366)
@@ -132,7 +132,7 @@ def _move_milestones(cohort: Cohort, *, by: timedelta) -> None:
     if not by:
         return
     rows = Milestone.objects.select_for_update().filter(
-        internship__cohort=cohort, internship__state=InternshipState.ACTIVE, reached_at__isnull=True
+        internship__cohort=cohort, internship__state__in=GOING_ON, reached_at__isnull=True
     )
     moved = list(rows)
     for milestone in moved:

@@ -1,6 +1,7 @@
-"""Cohorts, internships and their milestones.
+"""Cohorts, how people come into them, and internships with what happens in them.
 
-An *internship* is one intern on one project version with one mentor, inside a cohort. Who may see an internship's
+An *application* is what somebody sent to a cohort; an *offer* is a project with a mentor and places; a *placement* puts
+an application on an offer. An *internship* is one intern on one project version with one mentor, inside a cohort. Who may see an internship's
 work: its intern, its mentor, and admins (``selectors.internship_for``).
 """
 
@@ -250,12 +251,19 @@ class InternshipState(models.TextChoices):
     """How far an internship is."""
 
     ACTIVE = "active", "Active"
+    PAUSED = "paused", "Paused"
     COMPLETED = "completed", "Completed"
     ENDED = "ended", "Ended early"
 
 
+GOING_ON = (InternshipState.ACTIVE, InternshipState.PAUSED)
+
+
 class Internship(models.Model):
-    """An intern, a project, a mentor, in a cohort. An intern has at most one active internship."""
+    """An intern, a project, a mentor, in a cohort. An intern has at most one that goes on, active or paused.
+
+    Paused, it opens no notebook and takes nothing in; what lies ahead moves by the days of the pause once it goes on.
+    """
 
     intern = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="internships")
     mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="mentored")
@@ -263,18 +271,28 @@ class Internship(models.Model):
     version = models.ForeignKey(ProjectVersion, on_delete=models.PROTECT, related_name="internships")
     state = models.CharField(max_length=10, choices=InternshipState, default=InternshipState.ACTIVE)
     started_on = models.DateField()
+    ends_on = models.DateField(null=True, blank=True, help_text="Where it is another day than the cohort's last.")
+    paused_on = models.DateField(null=True, blank=True)
+    back_on = models.DateField(null=True, blank=True, help_text="While it is paused: the day on which it goes on.")
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["cohort", "intern__name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["intern"], condition=models.Q(state="active"), name="one_active_internship_an_intern"
+                fields=["intern"],
+                condition=models.Q(state__in=["active", "paused"]),
+                name="one_active_internship_an_intern",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.intern} on {self.version.project.slug}"
+
+    @property
+    def last_day(self) -> date:
+        """Its own last day, or else the cohort's."""
+        return self.ends_on or self.cohort.ends_on
 
 
 class Milestone(models.Model):
@@ -295,3 +313,87 @@ class Milestone(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ChangeKind(models.TextChoices):
+    """What one side of an internship may ask of the other."""
+
+    EXTENSION = "extension", "More time"
+    PAUSE = "pause", "A pause"
+    MENTOR = "mentor", "Another mentor"
+    END = "end", "An early end"
+
+
+class ChangeState(models.TextChoices):
+    """How far a request is; it lapses where the internship is over first."""
+
+    OPEN = "open", "Not answered"
+    AGREED = "agreed", "Agreed"
+    REFUSED = "refused", "Refused"
+    TAKEN_BACK = "taken-back", "Taken back"
+    LAPSED = "lapsed", "Lapsed"
+
+
+class Change(models.Model):
+    """What intern or mentor asks for, with a reason, and what the other side answers; an admin answers where it is silent.
+
+    ``until``: the new last day of an extension, or the day on which a pause is over.
+    """
+
+    internship = models.ForeignKey(Internship, on_delete=models.CASCADE, related_name="changes")
+    kind = models.CharField(max_length=10, choices=ChangeKind)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    reason = models.CharField(max_length=300)
+    until = models.DateField(null=True, blank=True)
+    mentor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    state = models.CharField(max_length=10, choices=ChangeState, default=ChangeState.OPEN)
+    answer = models.CharField(max_length=300, blank=True)
+    answered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-asked_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["internship", "kind"], condition=models.Q(state="open"), name="one_open_request_a_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} for {self.internship_id}"
+
+    @property
+    def what(self) -> str:
+        """What is asked for, with its day or its person."""
+        if self.kind == ChangeKind.EXTENSION and self.until:
+            return f"More time, until {self.until:%-d %B %Y}"
+        if self.kind == ChangeKind.PAUSE and self.until:
+            return f"A pause, until {self.until:%-d %B %Y}"
+        return f"{self.mentor} as mentor" if self.kind == ChangeKind.MENTOR else str(self.get_kind_display())
+
+
+class CheckIn(models.Model):
+    """What intern or mentor writes once a week, in five minutes. Both see both: ``rules.is_shown`` says when."""
+
+    internship = models.ForeignKey(Internship, on_delete=models.CASCADE, related_name="check_ins")
+    week = models.PositiveSmallIntegerField()
+    is_mentors = models.BooleanField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    went = models.TextField(max_length=1000)
+    following = models.TextField(max_length=1000)
+    stuck = models.TextField(max_length=1000, blank=True)
+    written_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-week", "is_mentors"]
+        constraints = [
+            models.UniqueConstraint(fields=["internship", "week", "is_mentors"], name="one_check_in_a_week_and_side"),
+        ]
+
+    def __str__(self) -> str:
+        return f"week {self.week} by {self.author}"

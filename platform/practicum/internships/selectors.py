@@ -15,7 +15,7 @@ from practicum.accounts.models import Role, User
 from practicum.catalog.models import Project, ProjectVersion
 from practicum.catalog.selectors import latest_versions
 from practicum.errors import NotFound
-from practicum.internships.models import Cohort, Internship, InternshipState, Milestone, Offer
+from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone, Offer
 
 
 def internships_visible_to(user: User) -> QuerySet[Internship]:
@@ -48,13 +48,9 @@ def active_internship_of(user: User) -> Internship | None:
 
 
 def current_internship_of(user: User) -> Internship | None:
-    """The active internship, or else the one that ended last: what an intern's home shows."""
-    return active_internship_of(user) or (
-        Internship.objects.select_related("intern", "mentor", "cohort", "version__project")
-        .filter(intern=user)
-        .order_by("-completed_at", "-pk")
-        .first()
-    )
+    """The internship that goes on, or else the one that ended last: what an intern's home shows."""
+    rows = Internship.objects.select_related("intern", "mentor", "cohort", "version__project").filter(intern=user)
+    return rows.filter(state__in=GOING_ON).first() or rows.order_by("-completed_at", "-pk").first()
 
 
 def next_milestone(internship: Internship) -> Milestone | None:
@@ -63,13 +59,13 @@ def next_milestone(internship: Internship) -> Milestone | None:
 
 
 def days_left(internship: Internship, *, today: date) -> int:
-    """Days until the cohort ends; 0 once it has."""
-    return max(0, (internship.cohort.ends_on - today).days)
+    """Days until its last day; 0 once that is over."""
+    return max(0, (internship.last_day - today).days)
 
 
 def interns_to_place() -> QuerySet[User]:
-    """Active interns without an active internship, by name."""
-    busy = Internship.objects.filter(state=InternshipState.ACTIVE).values("intern")
+    """Active interns without an internship that goes on, by name."""
+    busy = Internship.objects.filter(state__in=GOING_ON).values("intern")
     return User.objects.filter(role=Role.INTERN, is_active=True).exclude(pk__in=busy).order_by("name", "pk")
 
 

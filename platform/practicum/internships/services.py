@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils.timezone import localdate
@@ -11,7 +11,16 @@ from practicum.accounts.models import Role, User
 from practicum.audit.services import record
 from practicum.catalog.models import ProjectVersion
 from practicum.errors import Conflict, Forbidden, Invalid
-from practicum.internships.models import Cohort, Internship, InternshipState, Milestone
+from practicum.internships.models import (
+    GOING_ON,
+    Change,
+    ChangeState,
+    Cohort,
+    Internship,
+    InternshipState,
+    Milestone,
+)
+from practicum.internships.rules import days_of_pause
 
 REASON_LENGTH = 300
 
@@ -94,6 +103,7 @@ def complete_internship(internship: Internship, *, actor: User, now: datetime) -
     )
     if not moved:
         raise Conflict("This internship has ended already.")
+    _lapse(internship, now=now)
     record("internship.completed", subject=internship, actor=actor, now=now)
 
 
@@ -110,12 +120,29 @@ def end_internship(internship: Internship, *, reason: str, actor: User, now: dat
     reason = reason.strip()
     if not reason or len(reason) > REASON_LENGTH:
         raise Invalid(f"Say why, in at most {REASON_LENGTH} characters.", field="reason")
-    moved = Internship.objects.filter(pk=internship.pk, state=InternshipState.ACTIVE).update(
+    close_early(internship, reason=reason, actor=actor, now=now)
+
+
+@transaction.atomic
+def close_early(internship: Internship, *, reason: str, actor: User, now: datetime) -> None:
+    """End one that goes on; the caller has checked who asks for it, and why.
+
+    Raises:
+        Conflict: it has ended already.
+    """
+    moved = Internship.objects.filter(pk=internship.pk, state__in=GOING_ON).update(
         state=InternshipState.ENDED, completed_at=now
     )
     if not moved:
         raise Conflict("This internship has ended already.")
+    _lapse(internship, now=now)
     record("internship.ended", subject=internship, actor=actor, now=now, reason=reason)
+
+
+def _lapse(internship: Internship, *, now: datetime) -> None:
+    """Nobody needs to answer any more what was asked for."""
+    open_ones = Change.objects.filter(internship=internship, state=ChangeState.OPEN)
+    open_ones.update(state=ChangeState.LAPSED, answered_at=now)
 
 
 @transaction.atomic
@@ -128,13 +155,32 @@ def change_mentor(internship: Internship, *, mentor: User, actor: User, now: dat
         Conflict: it is not active any more, or somebody changed the mentor meanwhile.
     """
     check_admin(actor)
+    hand_over(internship, mentor=mentor, actor=actor, now=now)
+
+
+def check_mentor(internship: Internship, *, mentor: User) -> None:
+    """Let through who may become the mentor.
+
+    Raises:
+        Invalid: ``mentor`` is no mentor, switched off, or its mentor already.
+    """
     if mentor.role != Role.MENTOR or not mentor.is_active:
         raise Invalid(f"{mentor} is no active mentor.", field="mentor")
     if mentor.pk == internship.mentor_id:
         raise Invalid(f"{mentor} is the mentor already.", field="mentor")
-    moved = Internship.objects.filter(
-        pk=internship.pk, state=InternshipState.ACTIVE, mentor=internship.mentor_id
-    ).update(mentor=mentor)
+
+
+@transaction.atomic
+def hand_over(internship: Internship, *, mentor: User, actor: User, now: datetime) -> None:
+    """Another mentor has it from now on; the caller has checked who asks for it.
+
+    Raises:
+        Invalid: ``mentor`` is no mentor, switched off, or its mentor already.
+        Conflict: it is over, or somebody changed the mentor meanwhile.
+    """
+    check_mentor(internship, mentor=mentor)
+    rows = Internship.objects.filter(pk=internship.pk, state__in=GOING_ON, mentor=internship.mentor_id)
+    moved = rows.update(mentor=mentor)
     if not moved:
         raise Conflict("This internship has ended, or its mentor was changed meanwhile.")
     record(
@@ -145,3 +191,70 @@ def change_mentor(internship: Internship, *, mentor: User, actor: User, now: dat
         old=internship.mentor.username,
         new=mentor.username,
     )
+
+
+@transaction.atomic
+def extend(internship: Internship, *, until: date, actor: User, now: datetime) -> None:
+    """Its last day is ``until``, and milestones that are not reached move along.
+
+    Raises:
+        Conflict: it is over, or its last day was moved meanwhile.
+    """
+    by = until - internship.last_day
+    rows = Internship.objects.filter(pk=internship.pk, state__in=GOING_ON, ends_on=internship.ends_on)
+    if not rows.update(ends_on=until):
+        raise Conflict("This internship is over, or its last day was moved meanwhile.")
+    _move_milestones(internship, by=by)
+    record("internship.extended", subject=internship, actor=actor, now=now, until=until.isoformat())
+
+
+@transaction.atomic
+def pause(internship: Internship, *, until: date, actor: User, now: datetime) -> None:
+    """It rests until that day: no notebook opens, an open one is stopped, nothing is taken in.
+
+    Raises:
+        Conflict: it is not active.
+    """
+    rows = Internship.objects.filter(pk=internship.pk, state=InternshipState.ACTIVE)
+    if not rows.update(state=InternshipState.PAUSED, paused_on=localdate(now), back_on=until):
+        raise Conflict("This internship is not active, so it can't be paused.")
+    record("internship.paused", subject=internship, actor=actor, now=now, until=until.isoformat())
+
+
+@transaction.atomic
+def resume(internship: Internship, *, actor: User | None, now: datetime) -> None:
+    """It goes on; its last day and the milestones that are not reached move by the days of the pause.
+
+    Raises:
+        Conflict: it is not paused.
+    """
+    rows = Internship.objects.select_for_update().filter(pk=internship.pk, state=InternshipState.PAUSED)
+    row = rows.select_related("cohort").first()
+    if row is None or row.paused_on is None:
+        raise Conflict("This internship is not paused.")
+    by = days_of_pause(row.paused_on, today=localdate(now))
+    ends_on = row.last_day + by if by else row.ends_on
+    moved = Internship.objects.filter(pk=row.pk, state=InternshipState.PAUSED).update(
+        state=InternshipState.ACTIVE, paused_on=None, back_on=None, ends_on=ends_on
+    )
+    if not moved:
+        raise Conflict("This internship is not paused.")
+    _move_milestones(row, by=by)
+    record("internship.resumed", subject=internship, actor=actor, now=now, days=by.days)
+
+
+def resume_due(*, now: datetime) -> int:
+    """Let every internship go on whose pause is over; returns how many."""
+    due = Internship.objects.filter(state=InternshipState.PAUSED, back_on__lte=localdate(now))
+    for internship in due:
+        resume(internship, actor=None, now=now)
+    return len(due)
+
+
+def _move_milestones(internship: Internship, *, by: timedelta) -> None:
+    if not by:
+        return
+    moved = list(Milestone.objects.filter(internship=internship, reached_at__isnull=True))
+    for milestone in moved:
+        milestone.due_on += by
+    Milestone.objects.bulk_update(moved, ["due_on"])

@@ -8,7 +8,15 @@ from django.urls import reverse
 
 from practicum.accounts.models import User
 from practicum.accounts.notices import notify
-from practicum.internships.models import Application, ApplicationState, Internship, Placement
+from practicum.internships.models import (
+    Application,
+    ApplicationState,
+    Change,
+    ChangeState,
+    CheckIn,
+    Internship,
+    Placement,
+)
 
 
 def received(application: Application, *, now: datetime) -> None:
@@ -89,5 +97,79 @@ def interns_placed(mentor: User, placements: list[Placement], *, now: datetime) 
         body=f"{lines}\nThe order you gave the applicants and the order they gave the projects decided it.",
         path=reverse("portal:home"),
         key=f"matching.interns:{cohort.pk}:{now.isoformat()}",
+        now=now,
+    )
+
+
+def asked(change: Change, *, now: datetime) -> None:
+    """The other side reads what is asked for, and why."""
+    internship = change.internship
+    other = internship.mentor if change.asked_by_id == internship.intern_id else internship.intern
+    notify(
+        other,
+        kind="change.asked",
+        subject=f"{change.asked_by} asks: {change.what}",
+        body=f"{change.reason}\nAnswer within three days; after that an admin may answer for you.",
+        path=reverse("internships:record", args=[internship.pk]),
+        key=f"change.asked:{change.pk}",
+        now=now,
+    )
+
+
+def replied(change: Change, *, now: datetime) -> None:
+    """Who asked reads the answer; where an admin gave it, the side that was silent does too."""
+    internship = change.internship
+    is_agreed = change.state == ChangeState.AGREED
+    for person in {internship.intern, internship.mentor, change.asked_by} - {change.answered_by}:
+        notify(
+            person,
+            kind="change.answered",
+            subject=f"{'Agreed' if is_agreed else 'Refused'}: {change.what}",
+            body=f"{change.answered_by} answered.\n{change.answer}",
+            path=reverse("internships:record", args=[internship.pk]),
+            key=f"change.answered:{change.pk}",
+            now=now,
+        )
+
+
+def became_mentor(change: Change, *, now: datetime) -> None:
+    """The new mentor reads whom they have from now on."""
+    assert change.mentor is not None
+    notify(
+        change.mentor,
+        kind="change.mentor",
+        subject=f"You are the mentor of {change.internship.intern}",
+        body=f"{change.internship.version.project}, in {change.internship.cohort}.",
+        path=reverse("portal:internship", args=[change.internship_id]),
+        key=f"change.mentor:{change.pk}",
+        now=now,
+    )
+
+
+def resumed(internship: Internship, *, by: User, now: datetime) -> None:
+    """Both sides know that the pause is over, but for who ended it."""
+    for person in {internship.intern, internship.mentor} - {by}:
+        notify(
+            person,
+            kind="internship.resumed",
+            subject="The internship goes on",
+            body=f"{by} ended the pause. What lies ahead has moved by the days of the pause.",
+            path=reverse("internships:record", args=[internship.pk]),
+            key=f"internship.resumed:{internship.pk}:{now.isoformat()}",
+            now=now,
+        )
+
+
+def checked_in(row: CheckIn, *, is_complete: bool, now: datetime) -> None:
+    """The other side knows there is something to write, or to read."""
+    internship = row.internship
+    other = internship.intern if row.is_mentors else internship.mentor
+    notify(
+        other,
+        kind="check_in.written",
+        subject=f"{row.author} wrote the check-in of week {row.week}",
+        body="You can read it now." if is_complete else "Write yours in five minutes; then you can read it.",
+        path=reverse("internships:record", args=[internship.pk]),
+        key=f"check_in.written:{row.pk}",
         now=now,
     )

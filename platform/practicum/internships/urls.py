@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.internships import admission_views, application_views, cohort_views, placement_views
+from practicum.internships import admission_views, application_views, cohort_views, placement_views, record_views
 
 COHORT = "cohorts/<slug:cohort_slug>/"
+RECORD = "internships/<int:internship_id>/record/"
 
 app_name = "internships"
 urlpatterns = [
@@ -32,4 +33,10 @@ urlpatterns = [
     path(COHORT + "matching/propose/", placement_views.propose, name="propose"),
     path(COHORT + "matching/<int:placement_id>/", placement_views.adjust, name="adjust"),
     path(COHORT + "matching/confirm/", placement_views.confirm, name="confirm"),
+    path(RECORD, record_views.record, name="record"),
+    path(RECORD + "check-in/", record_views.check_in, name="check_in"),
+    path(RECORD + "ask/", record_views.ask, name="ask"),
+    path(RECORD + "changes/<int:change_id>/answer/", record_views.answer, name="answer"),
+    path(RECORD + "changes/<int:change_id>/take-back/", record_views.take_back, name="take_back"),
+    path(RECORD + "go-on/", record_views.go_on, name="go_on"),
 ]

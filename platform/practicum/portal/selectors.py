@@ -15,7 +15,7 @@ from practicum.evaluation.findings import Finding, findings_of
 from practicum.evaluation.models import OPEN_RUN_STATES, Run, RunState
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState, Slot
-from practicum.internships.models import Cohort, Internship, InternshipState, Milestone
+from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone
 from practicum.internships.selectors import internships_visible_to
 from practicum.portal import charts
 from practicum.reviews.models import Review, ReviewState
@@ -83,14 +83,13 @@ class Progress:
 
     @property
     def week(self) -> int:
-        """The cohort's week, never beyond its last."""
+        """The cohort's week, never beyond the internship's last."""
         return min(self.internship.cohort.week(today=self.today), self.weeks)
 
     @property
     def weeks(self) -> int:
-        """How many weeks the cohort has."""
-        cohort = self.internship.cohort
-        return -(-(cohort.ends_on - cohort.starts_on).days // 7)
+        """How many weeks there are from the cohort's first day to the internship's last."""
+        return -(-(self.internship.last_day - self.internship.cohort.starts_on).days // 7)
 
 
 def progress_of(internships: Iterable[Internship], *, today: date, viewer: User) -> list[Progress]:
@@ -166,8 +165,8 @@ def _decided(submission: Submission) -> Review | None:
 
 
 def mentored_by(mentor: User) -> QuerySet[Internship]:
-    """A mentor's active internships, by name."""
-    return internships_visible_to(mentor).filter(state=InternshipState.ACTIVE).order_by("intern__name")
+    """A mentor's internships that go on, by name."""
+    return internships_visible_to(mentor).filter(state__in=GOING_ON).order_by("intern__name")
 
 
 @dataclass(frozen=True)

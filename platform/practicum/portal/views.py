@@ -17,7 +17,7 @@ from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
 from practicum.internships.application_selectors import applications_of, open_to
-from practicum.internships.models import Internship, InternshipState
+from practicum.internships.models import GOING_ON, Internship
 from practicum.internships.placement_selectors import cohorts_to_rank
 from practicum.internships.selectors import current_internship_of, days_left, internship_for
 from practicum.lib.clock import utc_now
@@ -119,7 +119,7 @@ def internship_page(
         "certificate": certificate_of(row.pk),
         "chart": charts.progress(standing, cohort=row.cohort),
     }
-    if request.user.is_admin and row.state == InternshipState.ACTIVE:
+    if request.user.is_admin and row.state in GOING_ON:
         facts |= {"mentor_form": mentor_form or MentorForm(internship=row), "end_form": end_form or EndForm()}
     return render(request, "portal/internship.html", facts, status=status)
 

@@ -50,7 +50,7 @@ def open_notebook(user: User, *, now: datetime) -> Session:
         return session
     internship = active_internship_of(user)
     if internship is None:
-        raise Conflict("You have no active internship, so there is no project to open a notebook for.")
+        raise Conflict("You have no active internship, or it is paused, so there is no notebook to open.")
     try:
         return _request(user, internship, now=now)
     except Conflict:

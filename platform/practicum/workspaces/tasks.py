@@ -35,6 +35,7 @@ FOLLOW_SECONDS = 1.0
 CLEAR_SECONDS = 0.5
 DEACTIVATED = "The account was switched off."
 INTERNSHIP_ENDED = "The internship was ended. Its files are kept."
+INTERNSHIP_PAUSED = "The internship is paused. Its files are kept."
 WAITED_TOO_LONG = "Nothing became free in 12 hours. Try again when fewer people work."
 NOT_TAKEN = "Your turn came and nobody took the slot within ten minutes, so it went to the next in line."
 NOT_TAKEN_ON_CPU = "Your turn came and you did not take the GPU within ten minutes, so it went to the next in line."
@@ -134,7 +135,8 @@ def _reason_to_go(session: Session) -> str | None:
     """Why its person may have no slot any more."""
     if not session.user.is_active:
         return DEACTIVATED
-    return INTERNSHIP_ENDED if session.internship.state == InternshipState.ENDED else None
+    reasons = {InternshipState.ENDED: INTERNSHIP_ENDED, InternshipState.PAUSED: INTERNSHIP_PAUSED}
+    return reasons.get(InternshipState(session.internship.state))
 
 
 def _reason_to_stop(session: Session) -> str | None:

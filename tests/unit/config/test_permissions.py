@@ -124,6 +124,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "gpus:server_state": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "gpus:servers": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "gpus:shares": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:answer": ("302 405 405 405 405 405 405 302 302 302", "302 400 404 404 400 404 400 302 302 302"),
     "internships:application": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "internships:adjust": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:applications": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
@@ -133,10 +134,13 @@ MATRIX: dict[str, tuple[str, str]] = {
     ),
     # By the real clock nobody can apply any more.
     "internships:apply": ("302 200 200 200 404 404 404 302 302 302", "302 400 400 400 404 404 404 302 302 302"),
+    "internships:ask": ("302 405 405 405 405 405 405 302 302 302", "302 400 404 404 400 404 400 302 302 302"),
     # The page of a cohort to which nobody may apply is for people with an account.
     "internships:cohort": ("404 200 200 200 200 200 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
     "internships:confirm": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "internships:check_in": ("302 405 405 405 405 405 405 302 302 302", "302 400 404 404 400 404 400 302 302 302"),
     "internships:decline": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "internships:go_on": ("302 405 405 405 405 405 405 302 302 302", "302 409 404 404 409 404 409 302 302 302"),
     "internships:invitations": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:join": ("200 200 200 200 200 200 200 200 200 200", "400 302 302 302 403 403 403 400 400 400"),
     "internships:matching": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
@@ -144,6 +148,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "internships:offer_place": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
     "internships:propose": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
     "internships:ranking": ("302 404 404 404 200 404 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
+    "internships:record": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "internships:revoke_invitation": (
         "302 404 404 404 404 404 405 302 302 302",
         "302 404 404 404 404 404 302 302 302 302",
@@ -154,6 +159,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     ),
     "internships:settings": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:sign_up": ("404 302 302 302 302 302 302 404 404 404", "404 302 302 302 302 302 302 404 404 404"),
+    "internships:take_back": ("302 405 405 405 405 405 405 302 302 302", "302 302 404 404 403 404 403 302 302 302"),
     "internships:undo_withdrawal": (
         "302 405 405 405 404 404 404 302 302 302",
         "302 409 404 404 404 404 404 302 302 302",
@@ -266,7 +272,7 @@ def things(
     from practicum.gpus.plan_rules import Question, Setting
     from practicum.gpus.reservation_feed import secret_of
     from practicum.internships.invitations import token_of as link_token_of
-    from practicum.internships.models import Application, Invitation, Offer, Placement
+    from practicum.internships.models import Application, Change, Invitation, Offer, Placement
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment, Snippet
     from practicum.submissions.models import Likeness, Submission
@@ -322,6 +328,7 @@ def things(
     application = Application.objects.create(
         cohort=internship.cohort, applicant=intern, background="x", hours_a_week=8, hardware="none", sent_at=now, changed_at=now
     )  # fmt: skip
+    change = Change.objects.create(internship=internship, kind="end", asked_by=intern, asked_at=now, reason="x")
     matched = Application.objects.create(
         cohort=internship.cohort, applicant=make_user("anna", role="intern", name="Anna"), background="x", hours_a_week=8,
         hardware="none", sent_at=now, changed_at=now, state="offered",
@@ -347,6 +354,7 @@ def things(
         "application_id": application.pk,
         "invitation_id": invitation.pk,
         "placement_id": placement.pk,
+        "change_id": change.pk,
         "token": link_token_of(invitation),
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),

@@ -171,6 +171,13 @@ def test_nothing_more_is_taken_once_the_internship_is_over(
         hand_in(internship)
 
 
+def test_nothing_is_taken_while_the_internship_is_paused(internship: Any, hand_in: HandIn) -> None:
+    internship.state = "paused"
+
+    with pytest.raises(Conflict, match="paused"):
+        hand_in(internship)
+
+
 def test_as_many_a_day_as_the_project_takes(internship: Any, hand_in: HandIn, now: datetime) -> None:
     for number in range(5):
         hand_in(internship, b"%d" % number)

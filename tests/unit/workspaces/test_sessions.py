@@ -323,9 +323,14 @@ def test_the_notebook_of_a_deactivated_account_is_stopped(world: World, intern: 
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"), [("ended", "The internship was ended. Its files are kept."), ("completed", "")]
+    ("state", "reason"),
+    [
+        ("ended", "The internship was ended. Its files are kept."),
+        ("paused", "The internship is paused. Its files are kept."),
+        ("completed", ""),
+    ],
 )
-def test_the_notebook_of_an_internship_ended_early_is_stopped_and_one_of_a_completed_goes_on(
+def test_the_notebook_of_an_internship_ended_early_or_paused_is_stopped_and_one_of_a_completed_goes_on(
     world: World, intern: Any, internship: Any, state: str, reason: str
 ) -> None:
     session = world.run(intern)
@@ -334,6 +339,13 @@ def test_the_notebook_of_an_internship_ended_early_is_stopped_and_one_of_a_compl
     world.tick(after=SECOND)
     session.refresh_from_db()
     assert (session.state, session.reason) == ("stopped" if reason else "running", reason)
+
+
+def test_while_an_internship_is_paused_no_notebook_opens(world: World, intern: Any, internship: Any) -> None:
+    type(internship).objects.filter(pk=internship.pk).update(state="paused")
+
+    with pytest.raises(Conflict, match="paused"):
+        services.open_notebook(intern, now=world.now)
 
 
 def test_a_notebook_that_ends_by_itself_is_closed(world: World, intern: Any, internship: Any) -> None:

@@ -39,6 +39,7 @@ TONES = {
     "offered": "good",
     "placed": "good",
     "waitlisted": "wait",
+    "paused": "warn",
     "declined": "warn",
     "online": "good",
     "active": "live",

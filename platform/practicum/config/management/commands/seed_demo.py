@@ -22,7 +22,7 @@ from practicum.accounts.models import User
 from practicum.audit.services import record
 from practicum.catalog.models import Mode, ProjectVersion
 from practicum.catalog.services import check_in_containers, publish, published_as
-from practicum.config.demo import material
+from practicum.config.demo import material, way
 from practicum.config.demo.cast import CAST, PASSWORD, PLACES
 from practicum.config.engine import site_engine
 from practicum.credentials.models import CertificateState
@@ -81,6 +81,7 @@ class Command(BaseCommand):
         versions = {slug: version for slug, (version, _) in prepared.items()}
         cohort = third_week_cohort(today=utc_now().date())
         interns = {name: self.place(name, people=people, cohort=cohort, versions=versions) for name in PLACES}
+        self.next_cohort(interns["ines"], people=people, versions=versions)
         with_notebooks = {slug: folder for slug, (_, folder) in prepared.items()}
         self.step("Notebook of ines asked for", lambda: open_notebook(people["ines"], now=utc_now()))
         self.work(interns, people=people, notebooks=with_notebooks)
@@ -126,6 +127,17 @@ class Command(BaseCommand):
             actor=people["ada"],
             now=at_week(cohort, week=1),
         )
+
+    def next_cohort(
+        self, internship: Internship, *, people: dict[str, User], versions: dict[str, ProjectVersion]
+    ) -> None:
+        """Applications and a proposal for the next cohort, and the check-ins of an internship in this one."""
+        now = utc_now()
+        self.step(
+            "Applications to the winter cohort",
+            lambda: way.upcoming_cohort(people, versions=versions, today=now.date(), now=now),
+        )
+        self.step("Check-ins of ines and mira", lambda: way.check_ins(internship, now=now))
 
     def work(self, interns: dict[str, Internship], *, people: dict[str, User], notebooks: dict[str, Path]) -> None:
         """Hand in, wait for the scores, review."""
@@ -257,7 +269,7 @@ def account(person: Any) -> User:
 
 def third_week_cohort(*, today: date) -> Cohort:
     """A cohort that began on the Monday two weeks before this week's."""
-    found = Cohort.objects.first()
+    found = Cohort.objects.filter(slug="autumn").first()
     if found:
         return found
     monday = today - timedelta(days=today.weekday(), weeks=2)
