@@ -52,6 +52,7 @@ CERTIFICATE_SECONDS = 2.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
+COLLECT_AFTER = (20_000, 20, 20)  # objects, then so many lesser collections; Python says 700, 10, 10
 HEARTBEAT_FILE = "worker.heartbeat"
 
 
@@ -120,9 +121,12 @@ class Command(BaseCommand):
 
 
 def keep_pace() -> None:
-    """What is loaded is looked at by no garbage collection any more, which took 50 ms of it, and threads take turns sooner."""
+    """What is loaded is looked at by no garbage collection any more, which took 50 ms of it; what comes is looked at once
+    there is much, so that this meets the reading of ten thousand rows, not the grant after it; and threads take turns sooner.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
