@@ -110,12 +110,17 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
         ),
     ),
     (
-        "Applications",
+        "Cohorts and internships",
         (
             _rule("Read the page of a cohort that takes applications", "all all all", "internships:cohort"),
             _rule("Apply, change what was sent", "all no no", "internships:apply"),
             _rule("Withdraw an application", "own no no", "+internships:withdraw", "+internships:undo_withdrawal"),
             _rule("Rank applicants", "no own no", "internships:ranking", "+internships:ranking"),
+            _rule(
+                "Check in; ask for more time, a pause, another mentor or an early end, and answer that; read all of it",
+                "own own all", "internships:record", "+internships:check_in", "+internships:ask", "+internships:answer",
+                "+internships:go_on",
+            ),
             _rule(
                 "Read applications, take them away, answer them, invite people", "no no all",
                 "internships:applications", "internships:application", "internships:applications_csv",
