@@ -444,7 +444,8 @@ def test_no_other_method_does_anything(view: str, things: dict[str, Any], caller
         assert not [code for code in row if code.startswith("2") or code.startswith("5")], f"{method} {view}: {row}"
 
 
-# Addresses that are no person's to do: sign-in and its provider, what is open to everybody, what only who asked takes back, programs with a token of their own, health.
+# Addresses that are no person's to do: sign-in and its provider, what is open to everybody, what only who asked takes back,
+# programs with a token of their own, health.
 NO_PERSONS = {
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "credentials:portfolio", "credentials:verifier",
     "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
