@@ -16,6 +16,7 @@ from practicum.errors import PracticumError
 from practicum.internships.models import Cohort, Internship
 from practicum.internships.selectors import active_mentors, interns_to_place, open_cohorts
 from practicum.internships.services import IDLE_MINUTES, REASON_LENGTH, SESSION_HOURS
+from practicum.lib.fields import YesOrNoField
 
 STATES = {"on": True, "off": False}
 
@@ -97,11 +98,9 @@ class CohortForm(forms.Form):
         max_value=IDLE_MINUTES[1],
         help_text="Idle: no busy kernel, no process at work, no use of the GPU.",
     )
-    is_idle_kept = forms.TypedChoiceField(
+    is_idle_kept = YesOrNoField(
         label="They stop",
         choices=[("yes", "only once somebody waits who could have the slot"), ("no", "always")],
-        coerce=lambda chosen: chosen == "yes",
-        error_messages={"invalid_choice": "Choose one of the list."},
         help_text="Five minutes' notice is given, and whatever runs until then saves the notebook.",
     )
     session_hours = forms.IntegerField(
