@@ -33,9 +33,11 @@ class OwnEngine:
 
     @classmethod
     def made(cls, folder: Path) -> OwnEngine:
-        """A running one in a folder of its own, with the images of notebooks and scorers."""
+        """A running one in a folder of its own, with the images of notebooks and scorers, and the base they were built on if
+        that was made here: a demo looks for it first, and would make it again, which takes a minute.
+        """
         engine = cls(load("deploy/engine.py").PrivateEngine(folder))
-        names = [os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")]
+        names = [*(os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")), *own_bases()]
         link_images(names, into=folder / "data")
         engine.start()
         try:
@@ -78,6 +80,12 @@ class OwnEngine:
             command = ["docker", "-H", self.host, "load", "-q"]
             subprocess.run(command, stdin=save.stdout, check=True, stdout=subprocess.DEVNULL)
         assert save.returncode == 0
+
+
+def own_bases() -> list[str]:
+    """The bases this machine's engine has that were made of Debian packages; none where the usual ones can be pulled."""
+    command = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "practicum/base"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 def link_images(names: Sequence[str], *, into: Path) -> None:

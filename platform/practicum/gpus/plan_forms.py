@@ -17,6 +17,7 @@ from practicum.gpus.quota_forms import OUT_OF_DATE, Sheet, filled
 from practicum.gpus.quota_rules import first_overrun, unfit
 from practicum.gpus.quota_selectors import Cell, Grid
 from practicum.gpus.quotas import UnfitQuotas
+from practicum.lib.fields import YesOrNoField
 
 USUAL_WEEKS = 4
 IDLE_MINUTES = (5, 7 * 24 * 60)
@@ -40,13 +41,10 @@ class PlanForm(forms.Form):
         },
     )
 
-    is_idle_kept = forms.TypedChoiceField(
+    is_idle_kept = YesOrNoField(
         label="They end",
         required=False,
         choices=[("", "as each cohort has it"), ("no", "always"), ("yes", "only once somebody waits")],
-        coerce=lambda chosen: chosen == "yes",
-        empty_value=None,
-        error_messages={"invalid_choice": "Choose one of the list."},
     )
 
     def __init__(self, sent: Mapping[str, Any] | None, *, grid: Grid, known: int, **more: Any) -> None:
@@ -96,9 +94,7 @@ class Desk:
         first: dict[str, Any] = {f"slots-{pool}": count for pool, count in slots.items()}
         first["weeks"] = min(USUAL_WEEKS if like is None else like.weeks, max(known, 1))
         first["idle_minutes"] = None if like is None else like.planned.idle_minutes
-        first["is_idle_kept"] = {None: "", False: "no", True: "yes"}[
-            None if like is None else like.planned.is_idle_kept
-        ]
+        first["is_idle_kept"] = None if like is None else like.planned.is_idle_kept
         supposed = _supposing(grid, slots=slots)
         sheet = Sheet(supposed, today=today)
         if like is not None:

@@ -15,6 +15,7 @@ from practicum.internships.cohorts import CAPACITY, IDLE_MINUTES, PLACES, SESSIO
 from practicum.internships.models import Cohort, Entry
 from practicum.internships.placement_selectors import Candidate
 from practicum.internships.selectors import active_mentors, published_projects
+from practicum.lib.fields import YesOrNoField
 
 LONG_TEXT = 4000
 
@@ -65,11 +66,9 @@ class NotebookRules(forms.Form):
         max_value=IDLE_MINUTES[1],
         help_text="Idle: no busy kernel, no process at work, no use of the GPU.",
     )
-    is_idle_kept = forms.TypedChoiceField(
+    is_idle_kept = YesOrNoField(
         label="They stop",
         choices=[("yes", "only once somebody waits who could have the slot"), ("no", "always")],
-        coerce=lambda chosen: chosen == "yes",
-        error_messages={"invalid_choice": "Choose one of the list."},
         help_text="Five minutes' notice is given, and whatever runs until then saves the notebook.",
     )
     session_hours = forms.IntegerField(
@@ -121,7 +120,6 @@ class CohortSettingsForm(NotebookRules):
 
     def __init__(self, sent: QueryDict | None = None, *, cohort: Cohort) -> None:
         initial = {name: getattr(cohort, name) for name in Settings.__dataclass_fields__}
-        initial["is_idle_kept"] = "yes" if cohort.is_idle_kept else "no"
         super().__init__(sent, initial=initial)
 
     def groups(self) -> list[tuple[str, list[forms.BoundField]]]:

@@ -430,15 +430,11 @@ def test_every_address_is_declared() -> None:
 
 
 @pytest.mark.parametrize("view", sorted(MATRIX))
-def test_each_caller_gets_exactly_what_is_declared(
+def test_each_caller_gets_exactly_what_is_declared_and_no_other_method_does_anything(
     view: str, things: dict[str, Any], callers: dict[str, Client]
 ) -> None:
     got = tuple(statuses(view, method=method, things=things, callers=callers) for method in ("get", "post"))
     assert got == MATRIX[view]
-
-
-@pytest.mark.parametrize("view", sorted(MATRIX))
-def test_no_other_method_does_anything(view: str, things: dict[str, Any], callers: dict[str, Client]) -> None:
     for method in OTHER_METHODS:
         row = statuses(view, method=method, things=things, callers=callers).split()
         assert not [code for code in row if code.startswith("2") or code.startswith("5")], f"{method} {view}: {row}"
