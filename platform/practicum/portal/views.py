@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.timezone import localdate
 from django.views.decorators.http import require_safe
 
-from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in
+from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in, staff_only
 from practicum.accounts.models import Role
 from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
@@ -22,6 +22,7 @@ from practicum.internships.selectors import current_internship_of, days_left, in
 from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
+from practicum.portal.attention import rows_for
 from practicum.portal.forms import EndForm, MentorForm
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
 from practicum.workspaces.selectors import open_session_of, sessions_of_internship
@@ -59,6 +60,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "finding": finding_of_point(standing.best),
         "feedback": feedback_for(request.user),
         "chart": charts.progress(standing, cohort=internship.cohort),
+        "signals": [signal for row in rows_for(request.user, now=utc_now()) for signal in row.signals],
     }
     return render(request, "portal/home_intern.html", facts)
 
@@ -116,6 +118,16 @@ def internship_page(
     if request.user.is_admin and row.state in GOING_ON:
         facts |= {"mentor_form": mentor_form or MentorForm(internship=row), "end_form": end_form or EndForm()}
     return render(request, "portal/internship.html", facts, status=status)
+
+
+@staff_only
+@require_safe
+def attention(request: PersonRequest) -> HttpResponse:
+    """Whose work asks for attention, and why: a mentor's interns, or everybody's."""
+    rows = rows_for(request.user, now=utc_now())
+    needing = [row for row in rows if row.signals]
+    facts = {"rows": rows, "needing": needing, "quiet": [row for row in rows if not row.signals]}
+    return render(request, "portal/attention.html", facts)
 
 
 @interns_only
