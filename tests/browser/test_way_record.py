@@ -69,6 +69,28 @@ def test_both_sides_check_in_and_agree_on_a_pause(internship_today: Internship, 
     assert [said for said in intern.complaints if "400 (Bad Request)" not in said] == []
 
 
+def test_a_mentor_sees_who_is_silent_writes_and_is_answered(
+    internship_today: Internship, visit: Callable[..., Any]
+) -> None:
+    mentor, intern = visit("mentor"), visit("intern")
+    page = mentor.go("/")
+    page.get_by_role("link", name="Who needs attention").click()
+    page.get_by_text("Has not begun, 15 days in.").wait_for()
+    page.get_by_role("link", name="Write to Ines Intern").click()
+    page.get_by_label("Message").fill("How are you getting on?")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Your message is on its way.").wait_for()
+
+    page = intern.go("/")
+    page.get_by_text("Has not begun, 15 days in.").wait_for()
+    page.get_by_role("link", name="Say how it is").click()
+    page.get_by_text("Mira Mentor wrote: “How are you getting on?”").wait_for()
+    page.get_by_label("Message").fill("I was ill. I begin tomorrow.")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_text("Ines Intern wrote: “I was ill. I begin tomorrow.”").wait_for()
+    assert intern.complaints == mentor.complaints == []
+
+
 def test_the_record_is_quiet_and_fits_a_phone(internship_today: Internship, visit: Callable[..., Any]) -> None:
     now = utc_now()
     until = localdate() + timedelta(days=90)

@@ -19,6 +19,8 @@ from practicum.internships.models import GOING_ON, Change, ChangeKind, ChangeSta
 from practicum.internships.rules import is_silent, unfit_until
 from practicum.internships.services import REASON_LENGTH, check_mentor
 
+MESSAGE_LENGTH = 1000
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -166,3 +168,20 @@ def go_on(actor: User, *, internship: Internship, now: datetime) -> None:
         raise Forbidden("Only the intern, the mentor and admins end a pause.")
     services.resume(internship, actor=actor, now=now)
     telling.resumed(internship, by=actor, now=now)
+
+
+@transaction.atomic
+def write_to(actor: User, *, internship: Internship, text: str, now: datetime) -> None:
+    """A message to the other side, kept on record; an admin writes to the intern.
+
+    Raises:
+        Forbidden: the actor is neither side, nor an admin.
+        Invalid: it is empty or too long.
+    """
+    if not (actor.is_admin or is_side(actor, internship=internship)):
+        raise Forbidden("Only the intern, the mentor and admins write here.")
+    text = text.strip()
+    if not text or len(text) > MESSAGE_LENGTH:
+        raise Invalid(f"Write something, at most {MESSAGE_LENGTH} characters.", field="text")
+    kept = record("internship.message", subject=internship, actor=actor, now=now, text=text)
+    telling.wrote(internship, by=actor, text=text, key=str(kept.pk), now=now)

@@ -1,8 +1,8 @@
 """Cohorts, how people come into them, and internships with what happens in them.
 
 An *application* is what somebody sent to a cohort; an *offer* is a project with a mentor and places; a *placement* puts
-an application on an offer. An *internship* is one intern on one project version with one mentor, inside a cohort. Who may
-see an internship's work: its intern, its mentor, and admins (``selectors.internship_for``).
+an application on an offer. An *internship* is one intern on one project version with one mentor, inside a cohort. Who
+may see an internship's work: its intern, its mentor, and admins (``selectors.internship_for``).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from django import forms
 from django.http import QueryDict
 
 from practicum.accounts.models import User
-from practicum.internships.changes import Wish
+from practicum.internships.changes import MESSAGE_LENGTH, Wish
 from practicum.internships.check_ins import LONGEST, Note
 from practicum.internships.forms import PersonChoice, day, long_text
 from practicum.internships.models import ChangeKind, CheckIn, Internship
@@ -71,3 +71,13 @@ class AnswerForm(forms.Form):
     def words(self) -> dict[str, Any]:
         """What the service takes; the form is valid."""
         return {"is_agreed": self.cleaned_data["choice"] == "agree", "words": self.cleaned_data["answer"]}
+
+
+class MessageForm(forms.Form):
+    """A message to the other side."""
+
+    text = long_text(label="Message", required=True, length=MESSAGE_LENGTH)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["text"].widget.attrs["rows"] = 3

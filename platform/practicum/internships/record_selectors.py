@@ -118,11 +118,13 @@ def timeline_of(internship: Internship) -> list[Event]:
     """What happened, from the first: from the record, without the reasons that only admins keep."""
     rows = Record.objects.filter(object_type=internship._meta.label_lower, object_id=str(internship.pk))
     events = [Event(row.at, *VERBS[row.verb]) for row in rows.filter(verb__in=VERBS)]
+    for row in rows.filter(verb="internship.message").select_related("actor"):
+        events.append(Event(row.at, "kept", f"{row.actor} wrote: “{row.facts['text']}”"))
     for milestone in Milestone.objects.filter(internship=internship, reached_at__isnull=False):
         assert milestone.reached_at is not None
         events.append(Event(milestone.reached_at, "reached", f"Milestone reached: {milestone.title}"))
-    for row in CheckIn.objects.filter(internship=internship).select_related("author"):
-        events.append(Event(row.written_at, "kept", f"{row.author} wrote the check-in of week {row.week}"))
+    for note in CheckIn.objects.filter(internship=internship).select_related("author"):
+        events.append(Event(note.written_at, "kept", f"{note.author} wrote the check-in of week {note.week}"))
     for change in Change.objects.filter(internship=internship).select_related("asked_by", "answered_by", "mentor"):
         events += _events_of(change)
     return sorted(events, key=lambda event: event.at)

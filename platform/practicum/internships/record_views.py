@@ -14,7 +14,7 @@ from practicum.internships import record_selectors as selectors
 from practicum.internships.changes import is_side
 from practicum.internships.forms import tell
 from practicum.internships.models import GOING_ON, Change, Internship, InternshipState
-from practicum.internships.record_forms import AnswerForm, AskForm, CheckInForm
+from practicum.internships.record_forms import AnswerForm, AskForm, CheckInForm, MessageForm
 from practicum.internships.selectors import internship_for
 from practicum.lib.clock import utc_now
 
@@ -36,6 +36,7 @@ def _page(
     ask_form: AskForm | None = None,
     answer_form: AnswerForm | None = None,
     answered_id: int = 0,
+    message_form: MessageForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     now, viewer = utc_now(), request.user
@@ -52,6 +53,7 @@ def _page(
         "ask_form": ask_form or AskForm(internship=row),
         "answer_form": answer_form or AnswerForm(),
         "answered_id": answered_id,
+        "message_form": message_form or MessageForm(),
     }
     facts["check_in_form"] = check_in_form or CheckInForm(check_in=facts["own"])  # type: ignore[arg-type]
     return render(request, "internships/record.html", facts, status=status)
@@ -132,3 +134,20 @@ def go_on(request: PersonRequest, internship_id: int) -> HttpResponse:
     changes.go_on(request.user, internship=row, now=utc_now())
     messages.success(request, "The internship goes on.")
     return redirect("internships:record", row.pk)
+
+
+@signed_in
+@require_POST
+def message(request: PersonRequest, internship_id: int) -> HttpResponse:
+    """Write to the other side."""
+    row = internship_for(request.user, internship_id=internship_id)
+    form, status = MessageForm(request.POST), UNUSABLE
+    if form.is_valid():
+        try:
+            changes.write_to(request.user, internship=row, text=form.cleaned_data["text"], now=utc_now())
+        except Refused as refusal:
+            status = tell(form, refusal)
+        else:
+            messages.success(request, "Your message is on its way.")
+            return redirect("internships:record", row.pk)
+    return _page(request, row, message_form=form, status=status)

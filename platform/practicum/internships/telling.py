@@ -173,3 +173,17 @@ def checked_in(row: CheckIn, *, is_complete: bool, now: datetime) -> None:
         key=f"check_in.written:{row.pk}",
         now=now,
     )
+
+
+def wrote(internship: Internship, *, by: User, text: str, key: str, now: datetime) -> None:
+    """The other side reads a message and may answer where it is kept."""
+    other = internship.mentor if by.pk == internship.intern_id else internship.intern
+    notify(
+        other,
+        kind="internship.message",
+        subject=f"{by} writes to you",
+        body=text,
+        path=reverse("internships:record", args=[internship.pk]),
+        key=f"internship.message:{key}",
+        now=now,
+    )

@@ -38,5 +38,6 @@ urlpatterns = [
     path(RECORD + "ask/", record_views.ask, name="ask"),
     path(RECORD + "changes/<int:change_id>/answer/", record_views.answer, name="answer"),
     path(RECORD + "changes/<int:change_id>/take-back/", record_views.take_back, name="take_back"),
+    path(RECORD + "message/", record_views.message, name="message"),
     path(RECORD + "go-on/", record_views.go_on, name="go_on"),
 ]

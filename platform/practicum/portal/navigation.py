@@ -12,7 +12,12 @@ from practicum.internships.selectors import current_internship_of
 Link = tuple[str, str, str]
 
 # Pages with an address of their own, of one internship or one submission, belong to the list that leads to them.
-OWNERS = {"/internships/": ("Interns", "People"), "/submissions/": ("Interns", "People")}
+OWNERS = {
+    "/internships/": ("Interns", "People"),
+    "/submissions/": ("Interns", "People"),
+    "/attention/": ("Interns", "People"),
+    "/cohorts/": ("Interns", "People"),
+}
 
 
 @dataclass(frozen=True)

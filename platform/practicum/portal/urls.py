@@ -12,6 +12,7 @@ urlpatterns = [
     path("internships/<int:internship_id>/", views.internship, name="internship"),
     path("internships/<int:internship_id>/end/", people.end, name="end_internship"),
     path("internships/<int:internship_id>/mentor/", people.mentor, name="change_mentor"),
+    path("attention/", views.attention, name="attention"),
     path("people/", views.people, name="people"),
     path("people/accounts/", people.accounts, name="accounts"),
     path("people/accounts/new/", people.new_account, name="new_account"),

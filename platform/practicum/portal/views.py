@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.utils.timezone import localdate
 from django.views.decorators.http import require_safe
 
-from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in
+from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in, staff_only
 from practicum.accounts.models import Role
 from practicum.credentials.selectors import certificate_of
 from practicum.evaluation.findings import finding_of_point
@@ -23,6 +23,7 @@ from practicum.internships.selectors import current_internship_of, days_left, in
 from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
+from practicum.portal.attention import rows_for
 from practicum.portal.forms import EndForm, MentorForm
 from practicum.reviews.clock import clock_of, own_wait
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
@@ -64,6 +65,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "clock": clock_of(internship.mentor, now=utc_now()),
         "wait": own_wait(internship, now=utc_now()),
         "chart": charts.progress(standing, cohort=internship.cohort),
+        "signals": [signal for row in rows_for(request.user, now=utc_now()) for signal in row.signals],
     }
     return render(request, "portal/home_intern.html", facts)
 
@@ -122,6 +124,16 @@ def internship_page(
     if request.user.is_admin and row.state in GOING_ON:
         facts |= {"mentor_form": mentor_form or MentorForm(internship=row), "end_form": end_form or EndForm()}
     return render(request, "portal/internship.html", facts, status=status)
+
+
+@staff_only
+@require_safe
+def attention(request: PersonRequest) -> HttpResponse:
+    """Whose work asks for attention, and why: a mentor's interns, or everybody's."""
+    rows = rows_for(request.user, now=utc_now())
+    needing = [row for row in rows if row.signals]
+    facts = {"rows": rows, "needing": needing, "quiet": [row for row in rows if not row.signals]}
+    return render(request, "portal/attention.html", facts)
 
 
 @interns_only
