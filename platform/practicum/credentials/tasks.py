@@ -9,7 +9,7 @@ from django.db import IntegrityError
 
 from practicum.credentials import replaying, services
 from practicum.credentials.models import Certificate, CertificateState
-from practicum.credentials.selectors import WITH_ALL
+from practicum.credentials.selectors import WITH_ALL, hold_of
 from practicum.engine import Engine
 from practicum.errors import Conflict, Fault
 from practicum.evaluation.models import OPEN_RUN_STATES
@@ -77,4 +77,4 @@ def further(certificate: Certificate, *, engine: Engine, now: datetime) -> bool:
         return False
     if certificate.replay is None and now - certificate.begun_at < services.REPLAY_WITHIN:
         services.keep_replay(certificate, replay=replaying.replay(certificate, engine=engine))
-    return services.issue(certificate, now=now)
+    return hold_of(certificate, now=now) is None and services.issue(certificate, now=now)

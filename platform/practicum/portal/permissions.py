@@ -70,6 +70,25 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
         ),
     ),
     (
+        "Certificates",
+        (
+            _rule("List the certificates one may read", "all all all", "credentials:certificates"),
+            _rule(
+                "Read all of a certificate, take it as a document, PDF or bundle", "own own all",
+                "credentials:certificate", "credentials:document", "credentials:pdf", "credentials:bundle",
+            ),
+            _rule("Decide who sees a certificate, and what of it", "own no no", "+credentials:show"),
+            _rule("Have one issued before final scores are released", "no own all", "+credentials:early"),
+            _rule("Revoke a certificate", "no no all", "+credentials:revoke"),
+            _rule(
+                "Check a certificate, read one that is shown, the issuer's keys and a public portfolio", "all all all",
+                "credentials:check", "+credentials:check", "credentials:verifier", "credentials:issuer",
+                "credentials:revoked", "credentials:portfolio",
+            ),
+            _rule("Write a portfolio", "all no no", "credentials:own_portfolio", "+credentials:own_portfolio"),
+        ),
+    ),
+    (
         "Notebooks",
         (
             _rule(

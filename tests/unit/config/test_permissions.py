@@ -63,7 +63,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "accounts:sign_out": ("405 405 405 405 405 405 405 405 405 405", "302 302 302 302 302 302 302 302 302 302"),
     "catalog:project": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "catalog:projects": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
-    # The intern's certificate is issued and private, and nobody has a portfolio that is public.
+    # The intern's certificate is issued and private; their portfolio is public.
     "credentials:bundle": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:certificate": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:certificates": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -73,7 +73,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "credentials:issuer": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:own_portfolio": ("302 200 200 200 404 404 404 302 302 302", "302 302 302 302 404 404 404 302 302 302"),
     "credentials:pdf": ("404 200 404 404 200 404 200 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
-    "credentials:portfolio": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "credentials:portfolio": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:revoke": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "credentials:revoked": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:show": ("302 405 405 405 404 404 404 302 302 302", "302 400 404 404 404 404 404 302 302 302"),
@@ -268,7 +268,7 @@ def things(
     """A submission of the intern with a review comment, a live lease with its session, their tokens, a reservation."""
     from practicum.accounts.notices import notify
     from practicum.credentials.freezing import freeze
-    from practicum.credentials.models import Certificate
+    from practicum.credentials.models import Certificate, Portfolio
     from practicum.gpus.inventory import pool_of
     from practicum.gpus.models import AgentToken, Lease, Plan, PoolKind, Reservation, Server, Slot
     from practicum.gpus.plan_rules import Question, Setting
@@ -345,6 +345,7 @@ def things(
     certificate = Certificate.objects.create(
         place=0, internship=internship, state="issued", begun_at=now, issued_at=now, submission=submission, facts={},
     )  # fmt: skip
+    Portfolio.objects.create(user=intern, is_public=True, changed_at=now)
     certificate.facts = freeze(certificate)
     certificate.save()
     return {

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from practicum.catalog.manifest import load_manifest
@@ -183,6 +184,28 @@ def test_whoever_runs_the_commands_of_the_bundle_gets_the_value_on_the_certifica
     assert json.loads(done.stdout.splitlines()[-1]) == {"value": promised, "expected": promised, "same": True}
     assert 0.9 < promised < 1.0
     _check_no_hidden_labels(tmp_path / "bundle", version=version, python=workspace_python, names=names)
+
+
+ZEROS = """import os, pathlib, numpy as np
+ids = np.load(pathlib.Path(os.environ["PRACTICUM_INPUTS"]) / "inputs.npz")["id"]
+np.savez(pathlib.Path(os.environ["PRACTICUM_OUT"]) / "predictions.npz", id=ids, label=np.zeros(len(ids), dtype=np.int64))
+"""
+
+
+@pytest.mark.workspace
+def test_a_notebook_is_run_from_clean_in_a_replay_too(
+    digits: Any, workspace_python: str, now: Any, tmp_path: Path
+) -> None:
+    submission = digits.submissions.get()
+    submission.version.manifest["submission"]["kind"] = "notebook"
+    submission.notebook = "submission.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(ZEROS)])
+    nbformat.write(notebook, submission.folder / "submission.ipynb")
+    certificate = Certificate(internship=digits, submission=submission, begun_at=now, place=0)
+
+    found = REPLAY(certificate, engine=LocalEngine(python=workspace_python, state_dir=tmp_path / "engine"))
+
+    assert 0.05 < found["value"] < 0.2
 
 
 def _with_artifact(submission: Any, *, version: Any, python: str, work: Path) -> None:
