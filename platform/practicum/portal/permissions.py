@@ -140,6 +140,8 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "own own all", "internships:record", "+internships:check_in", "+internships:ask", "+internships:answer",
                 "+internships:go_on",
             ),
+            _rule("Write to the other side of an internship", "own own all", "+internships:message"),
+            _rule("See which interns need attention, and why", "no all all", "portal:attention"),
             _rule(
                 "Read applications, take them away, answer them, invite people", "no no all",
                 "internships:applications", "internships:application", "internships:applications_csv",
@@ -151,21 +153,6 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "internships:settings", "+internships:settings", "+internships:offer", "+internships:withdraw_offer",
                 "internships:matching", "+internships:propose", "+internships:adjust", "+internships:confirm",
             ),
-        ),
-    ),
-    (
-        "Certificates",
-        (
-            _rule(
-                "Open a certificate, its files and the bundle that runs the work again; others see what its intern shows",
-                "own own all", "credentials:certificate", "credentials:document", "credentials:pdf", "credentials:bundle",
-            ),
-            _rule("List certificates", "all all all", "credentials:certificates"),
-            _rule("Decide what others see of it", "own no no", "+credentials:show"),
-            _rule("Write a portfolio page", "all no no", "credentials:own_portfolio", "+credentials:own_portfolio"),
-            _rule("Have it issued before the leaderboard closes", "no own all", "+credentials:early"),
-            _rule("Revoke it", "no no all", "+credentials:revoke"),
-            _rule("Check a certificate", "all all all", "credentials:check", "credentials:issuer", "credentials:revoked"),
         ),
     ),
     (

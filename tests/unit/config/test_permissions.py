@@ -446,8 +446,7 @@ def test_each_caller_gets_exactly_what_is_declared_and_no_other_method_does_anyt
 # Addresses that are no person's to do: sign-in and its provider, what is open to everybody, what only who asked takes back,
 # programs with a token of their own, health.
 NO_PERSONS = {
-    "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "credentials:portfolio", "credentials:verifier",
-    "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
+    "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
     "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
     "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:move",
 }  # fmt: skip
