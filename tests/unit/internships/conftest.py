@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from practicum.internships.applications import Answers
 from tests.conftest import make_user
+from tests.unit.gpus.conftest import shared_database as shared_database
 
 ANSWERS = Answers(
     background="I have trained small networks.",
