@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from practicum.errors import Conflict, Invalid, NotFound
@@ -172,6 +174,25 @@ def test_the_desk_of_a_second_round_tells_what_changed_first(
     opened = client_of(mentor).get(f"{notebook}?since=1&open=1,x,-2").content.decode()
     assert '<details class="fold" id="fold-1" open>' in opened
     assert '<details class="fold" id="fold-1">' in client_of(mentor).get(f"{notebook}?since=1").content.decode()
+
+
+def test_the_desk_takes_as_many_queries_for_many_threads(
+    internship: Any, hand_in: Any, mentor: Any, client_of: Any, now: datetime
+) -> None:
+    first = hand_in(internship)
+    ask_for_changes(mentor, first, now, ("c2", "Why?"))
+    address, client = reverse("reviews:desk", args=[hand_in(internship).pk]), client_of(mentor)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            client.get(address)
+        return len(captured)
+
+    queries()
+    few = queries()
+    for number in range(5):
+        services.comment(mentor, submission=first, body=f"And {number}?", cell_id="c1", now=now)
+    assert queries() == few <= 36
 
 
 def test_in_a_cohort_of_one_there_is_nothing_to_stand_among(submission: Any) -> None:
