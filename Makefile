@@ -22,7 +22,7 @@ env: ## The development environment, from the lock files
 	@$(PYTHON) deploy/bootstrap.py dev
 
 unit: env ## Unit tests only, on SQLite (under a minute)
-	$(PYTEST) -q -n auto -m "not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
+	$(PYTEST) -q -n auto --nomigrations -m "not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
 test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing
 	@$(BIN)/python -m tests.tools.run

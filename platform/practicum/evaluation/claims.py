@@ -17,7 +17,6 @@ from practicum.audit.services import record
 from practicum.errors import Stale
 from practicum.evaluation import rules, slots, telling
 from practicum.evaluation.models import Fault, Phase, Run, RunEvent, RunState, Score, SeedResult
-from practicum.evaluation.verdicts import summary_of
 from practicum.gpus.models import LeaseState
 
 CANDIDATES = 8
@@ -131,15 +130,6 @@ def finish(claim: Claim, *, outcome: rules.Outcome, now: datetime, **facts: Any)
     return _end(claim, state=RunState.RUNNING, outcome=outcome, now=now, **facts)
 
 
-def _over_seeds(run: Run) -> dict[str, Any]:
-    """What a score says of the seeds it is the mean of."""
-    values = [result.value for result in seeds_kept(run)]
-    if len(values) < 2:
-        return {}
-    found = summary_of(values)
-    return {"count": found.count, "spread": found.spread, "low": found.low, "high": found.high}
-
-
 @transaction.atomic
 def give_back(claim: Claim, *, reason: str, now: datetime, counts: bool = True) -> Run:
     """Our fault: the run goes back in line, or ends as failed once it was tried often enough.
@@ -212,7 +202,7 @@ def _end(claim: Claim, *, state: RunState, outcome: rules.Outcome, now: datetime
     _tell(run, state=run.state, message=outcome.reason or _words_for_end(run), now=now)
     record(f"run.{run.state}", subject=run, actor=None, now=now, token=claim.token, fault=str(run.fault))
     if outcome.state == RunState.SCORED:
-        Score.objects.create(run=run, scored_at=now, **_values(run, outcome=outcome), **_over_seeds(run))
+        Score.objects.create(run=run, scored_at=now, **_values(run, outcome=outcome))
     telling.ended(run, now=now)
     return run
 

@@ -175,8 +175,7 @@ class Score(models.Model):
     (the same where the project does not divide them; empty on scores from before there was a division). What an intern
     is told is less than either: ``standings``.
 
-    With several seeds both are means over the ``count`` of them; ``spread`` is the standard deviation of the values, and
-    ``low`` to ``high`` the interval of their mean (``verdicts.LEVEL``).
+    With several seeds both are means over them; what each gave is in :class:`SeedResult`.
     """
 
     run = models.OneToOneField(Run, on_delete=models.PROTECT, related_name="score")
@@ -185,10 +184,6 @@ class Score(models.Model):
     shown_value = models.FloatField(null=True, blank=True)
     shown_metrics = models.JSONField(default=dict, blank=True)
     scored_at = models.DateTimeField()
-    count = models.PositiveSmallIntegerField(default=1)
-    spread = models.FloatField(null=True, blank=True)
-    low = models.FloatField(null=True, blank=True)
-    high = models.FloatField(null=True, blank=True)
 
     class Meta:
         ordering = ["-scored_at"]
