@@ -378,7 +378,10 @@ def planted(divided: Any, internship: Any, peer_internship: Any, scored: Any, me
 ELSEWHERE = {
     "accounts:account", "evaluation:upload", "gpus:reservation_feed", "oauth2_provider:jwks-info",
     "oauth2_provider:oidc-connect-discovery-info", "portal:health", "submissions:file", "reviews:notebook",
-    "workspaces:snapshot_archive",
+    "workspaces:snapshot_archive", "credentials:check", "credentials:issuer", "credentials:portfolio", "credentials:revoked",
+    "credentials:verifier", "internships:apply", "internships:cohort", "internships:join", "portal:permissions",
+    # A certificate is issued once final scores are released, or a mentor says so: tests/unit/credentials/test_issuing.py.
+    "credentials:bundle", "credentials:certificate", "credentials:document", "credentials:pdf",
 }  # fmt: skip
 
 
@@ -400,6 +403,9 @@ def addresses(planted: dict[str, Any]) -> dict[str, list[str]]:
         "workspaces:notebook": [reverse("workspaces:notebook")],
         "workspaces:live": [reverse("workspaces:live")],
         "workspaces:snapshots": [reverse("workspaces:snapshots")],
+        "credentials:certificates": [reverse("credentials:certificates")],
+        "credentials:own_portfolio": [reverse("credentials:own_portfolio")],
+        "internships:record": [reverse("internships:record", args=[planted["internship_id"]])],
     }
 
 
