@@ -81,7 +81,8 @@ class CrashSystem:
             f"http://127.0.0.1:{hub}",
             self.folder / "hold",
         )
-        self.hold.mkdir(parents=True)
+        for made in (self.hold, self.folder / "hub"):
+            made.mkdir(parents=True)
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("PRACTICUM_", "DJANGO_", "DOCKER_"))} | {
             "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("platform", "hub", ".")),
@@ -138,9 +139,10 @@ class CrashSystem:
 
     def wait_for(self, *names: str) -> None:
         """These parts answer; of those without an address nothing is asked."""
-        addresses = {"web": f"{self.site}/health/", "hub": f"{self.hub}/hub/api/"}
-        for address in (addresses[name] for name in names if name in addresses):
-            wait_for(lambda at=address: is_answered(at), what=address, seconds=120)  # type: ignore[misc]
+        # A site whose worker is not there yet says 503, and so does a proxy whose hub is not.
+        addresses = {"web": (f"{self.site}/health/", (200, 503)), "hub": (f"{self.hub}/hub/api/", (200,))}
+        for address, fine in (addresses[name] for name in names if name in addresses):
+            wait_for(lambda at=address, fine=fine: status_of(at) in fine, what=address, seconds=120)  # type: ignore[misc]
 
     def kill(self, name: str) -> None:
         """kill -9 of one of the five."""
@@ -166,6 +168,36 @@ class CrashSystem:
             worker.kill()
             worker.env = self.env_of_worker
             worker.start()
+
+    @contextmanager
+    def two_workers(self) -> Iterator[None]:
+        """Two workers with one evaluation at a time each take the place of the usual one, which is back afterwards."""
+        command = [sys.executable, "-m", "tests.e2e.stopping_worker", "--evaluations", "1"]
+        two = [Part(f"worker {n}", command, self.env_of_worker, self.folder / f"worker-{n}.log") for n in (1, 2)]
+        self.parts["worker"].kill()
+        for worker in two:
+            worker.start()
+        try:
+            yield
+        finally:
+            for worker in two:
+                worker.kill()
+                print(f"--- {worker.name}\n{worker.log.read_text()}")
+            self.parts["worker"].start()
+
+    def container_of(self, submission: int) -> dict[str, Any]:
+        """What the engine says of the untrusted container of the submission's run."""
+        ((run,),) = self.rows("SELECT id FROM evaluation_run WHERE submission_id = %s", submission)
+        docker = ["docker", "-H", self.engine.host]
+        labels = (f"instance={self.instance}", f"run={run}", "kind=predict")
+        filters = [word for label in labels for word in ("--filter", f"label=org.practicum.{label}")]
+        found = subprocess.run(
+            [*docker, "ps", "-q", *filters], capture_output=True, text=True, check=True
+        ).stdout.split()
+        said = subprocess.run([*docker, "inspect", *found], capture_output=True, text=True, check=True).stdout
+        (container,) = json.loads(said)
+        assert isinstance(container, dict)
+        return container
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the database says."""
@@ -209,12 +241,12 @@ class CrashSystem:
             return client.get(f"/submissions/{submission}/").text.split('data-state="')[1].split('"')[0]
 
 
-def is_answered(address: str) -> bool:
-    """Something of ours answers there; that a site's worker is not there yet is an answer."""
+def status_of(address: str) -> int:
+    """What answers there says; 0 where nothing does."""
     try:
-        return httpx.get(address, timeout=5).status_code in (200, 503)
+        return httpx.get(address, timeout=5).status_code
     except httpx.TransportError:
-        return False
+        return 0
 
 
 SECRETS = ("SECRET_KEY", "HUB_API_TOKEN", "HUB_SITE_TOKEN", "OIDC_CLIENT_SECRET", "SPLIT_SECRET")

@@ -94,6 +94,7 @@ for name in {names!r}:
     sessions[name] = session.session_key
 print(json.dumps({{"sessions": sessions, "inputs": str(version.hidden_folder / "inputs")}}))
 """
+BOTH = ("first-of-two", "second-of-two")
 LATE = {False: "fenced-comes-late", True: "broken-comes-late"}
 
 
@@ -236,7 +237,7 @@ def tries_of(system: CrashSystem, submission: int) -> tuple[int, int]:
 @pytest.fixture(scope="module")
 def rounds(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> Iterator[Rounds]:
     """The system, with an intern for every cell."""
-    names = [f"{victim}-{moment}" for victim, moment in product(VICTIMS, MOMENTS)] + list(LATE.values())
+    names = [f"{victim}-{moment}" for victim, moment in product(VICTIMS, MOMENTS)] + [*LATE.values(), *BOTH]
     folder = tmp_path_factory.mktemp("crash")
     with crash_system(folder, engine=own_engine, people=PEOPLE.format(names=names)) as system:
         yield Rounds(system)
@@ -273,6 +274,31 @@ def test_a_worker_that_comes_back_late_writes_nothing_and_without_fencing_the_ch
             late = "was taken from this worker; it stops"
             wait(lambda: late in worker.log.read_text(), what="the late one stops")
             check_cell(system, submission)
+
+
+def test_two_workers_share_the_line_and_their_containers_read_one_copy_of_the_data(rounds: Rounds) -> None:
+    system = rounds.system
+    with system.two_workers():
+        for name in BOTH:
+            rounds.hand_in_held(name, moment="mid-run")
+        submissions = {name: submission_of(system, name) for name in BOTH}
+        for name, submission in submissions.items():
+            rounds.wait_until_reached(name, submission=submission, moment="mid-run")
+        containers = [system.container_of(submission) for submission in submissions.values()]
+        # Both run now, and the file that each waits for is taken from the folder on the host.
+        for name in BOTH:
+            rounds.let_go(name)
+        wait(lambda: all(has_ended(system, one) for one in submissions.values()), what="both have ended")
+        wait(lambda: open_leases(system) == [], what="both GPUs are given back")
+    for submission in submissions.values():
+        check_cell(system, submission)
+    by = "SELECT count(DISTINCT worker) FROM evaluation_run WHERE submission_id = ANY(%s)"
+    assert system.rows(by, list(submissions.values())) == [(2,)]
+    mounted = [{mount["Destination"]: mount for mount in container["Mounts"]} for container in containers]
+    for mounts in mounted:
+        assert (mounts["/inputs"]["Source"], mounts["/inputs"]["RW"]) == (str(system.inputs), False)
+        assert {mount["Type"] for target, mount in mounts.items() if target != "/out"} == {"bind"}
+    assert mounted[0]["/out"]["Name"] != mounted[1]["/out"]["Name"]
 
 
 def test_no_intern_has_lost_one_of_the_days_two_attempts(rounds: Rounds) -> None:

@@ -36,6 +36,19 @@ data, inputs, out = (pathlib.Path(os.environ[f"PRACTICUM_{name}"]) for name in (
 factor = int((data / "factor.txt").read_text())
 (out / "predictions.json").write_text(json.dumps([factor * n for n in json.loads((inputs / "x.json").read_text())]))
 """
+# What a kernel of its own process would find: its folder first, its own name, children of every kind.
+AT_HOME = """import multiprocessing, os, subprocess, sys
+import helper
+print(helper.__file__ == os.path.abspath("helper.py"), __name__, sys.argv[0].endswith("ipykernel_launcher.py"))
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(pool.map(abs, [-1, -2]), subprocess.run(["echo", "child"], capture_output=True, text=True).stdout)
+!echo shell
+"""
+LATER = """import atexit, json, pathlib
+@atexit.register
+def last():
+    (pathlib.Path(os.environ["PRACTICUM_OUT"]) / "predictions.json").write_text(json.dumps([2, 4, 6, 8]))
+"""
 LOOK_AROUND = """import glob, socket
 print(glob.glob("/answers*"), glob.glob("../answers*"), sorted(glob.glob("*")))
 try:
@@ -80,7 +93,8 @@ def evaluated(internship: Any, engine: DockerEngine, settings: Any) -> Callable[
     (version.hidden_folder / "answers/y.json").write_text("[2, 4, 6, 9]")
 
     def run(*cells: tuple[str, str]) -> Run:
-        archive = zips.zip_of({"mine.ipynb": notebook(*cells), "artifact/w.txt": b"1"})
+        files = {"mine.ipynb": notebook(*cells), "artifact/w.txt": b"1", "helper.py": b"pass"}
+        archive = zips.zip_of(files)
         submission = services.hand_in(
             internship, archive=archive, source=Source.TERMINAL, actor=internship.intern, now=utc_now()
         )
@@ -96,7 +110,7 @@ def test_a_notebook_that_does_not_give_the_same_again_is_scored_and_said_to_diff
     run = evaluated(
         (PREDICT + "print('accuracy', 0.5 + 0.25)", "accuracy 0.912\n"),
         ("print(object())", "<object object at 0x7f0000000000>\n"),
-        (LOOK_AROUND, "[] [] ['artifact', 'mine.ipynb']\nOSError\n"),
+        (LOOK_AROUND, "[] [] ['artifact', 'helper.py', 'mine.ipynb']\nOSError\n"),
         ("%practicum submit --wait", "handed in\n"),
     )
 
@@ -114,3 +128,12 @@ def test_a_notebook_that_stops_says_at_which_cell_and_one_that_floods_is_ended(e
     assert (stopped.state, stopped.reason) == ("failed", "Cell 2 raised ValueError: no luck")
     assert (flooding.state, flooding.reason) == ("failed", "Cell 1 put out more than 1 MB. Print less.")
     assert stopped.executed
+
+
+def test_cells_find_themselves_where_a_process_of_their_own_would_be(evaluated: Callable[..., Run]) -> None:
+    run = evaluated((AT_HOME, ""), (LATER, ""))
+
+    kept = json.loads((executed.folder() / executed.name_of(run.executed)).read_bytes())
+    printed = "".join(output["text"] for output in kept["cells"][0]["outputs"])
+    assert printed.split() == ["True", "__main__", "True", "[1,", "2]", "child", "shell"]
+    assert (run.state, run.score.value) == ("scored", 0.75)  # what a cell leaves to its process's end is done

@@ -11,8 +11,10 @@ list of objects that have one) among the answers and among the files that projec
 rows, to a folder in memory.
 
 With ``--wait`` everything is loaded first, the line ``READY`` is printed, and the predictions are looked at only after
-SIGUSR1; SIGTERM ends it with exit code 5. The predictions come from a container that ran an intern's code: only plain
-files and folders are accepted, links and devices are refused before the project's code sees them.
+SIGUSR1; SIGTERM ends it with exit code 5. With ``--keep NAME --into DIR --keep-bytes N`` that file of the predictions is
+copied to DIR before, if it is a plain one of at most N bytes; after SIGUSR2 this is all that is done. The predictions come
+from a container that ran an intern's code: only plain files and folders are accepted, links and devices are refused before
+the project's code sees them.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ BROKEN = (
 )
 STOPPED = 5
 READY = "READY"
-AWAITED = {signal.SIGUSR1, signal.SIGTERM}
+AWAITED = {signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM}
 
 
 class RefusedError(Exception):
@@ -340,6 +342,21 @@ def answer_line(answer: Mapping[str, object]) -> bytes:
     return line
 
 
+def keep_file(name: str, *, source: Path, into: Path, most: int) -> None:
+    """Copy a plain file of at most ``most`` bytes as it is; no link is followed, and nothing is copied of anything else."""
+    try:
+        opened = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        return
+    with os.fdopen(opened, "rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) <= most:
+        (into / name).write_bytes(content)
+
+
 def keep_stdout() -> int:
     """A descriptor of the real standard output; from now on everything else printed goes to stderr."""
     sys.stdout.flush()
@@ -354,17 +371,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("project", "predictions", "answers"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--wait", action="store_true", help="load, print READY, go on at SIGUSR1")
+    parser.add_argument("--keep", default="", help="a file of the predictions that is copied before it is scored")
+    parser.add_argument("--into", type=Path, help="where to")
+    parser.add_argument("--keep-bytes", type=int, default=0, help="at most so many")
     options = parser.parse_args(argv)
     if options.wait:
         # Blocked before anything is loaded, so that none is lost and none comes at a bad moment.
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
     stdout = keep_stdout()
-    project = Project(options.project)
+    project, asked = Project(options.project), signal.SIGUSR1
     if options.wait:
         os.write(stdout, f"{READY}\n".encode())
-        if signal.sigwait(AWAITED) == signal.SIGTERM:
+        asked = signal.sigwait(AWAITED)
+        if asked == signal.SIGTERM:
             return STOPPED
         signal.pthread_sigmask(signal.SIG_UNBLOCK, AWAITED)
+    if options.keep:
+        keep_file(options.keep, source=options.predictions, into=options.into, most=options.keep_bytes)
+    if asked == signal.SIGUSR2:
+        return 0
     answer = verdict(project, predictions=options.predictions, answers=options.answers)
     os.write(stdout, answer_line(answer))
     return 0

@@ -6,6 +6,9 @@ What a cell printed when it was handed in is forgotten first. A line that begins
 The notebook as it ended is left in ``out`` as ``executed.ipynb``; its cells can write there too, so it is evidence for a
 person and no proof.
 
+A start costs what Python's imports cost, so the kernel is no second Python: it is forked from this one once IPython is
+loaded, and before anything that a fork would break (threads, an event loop, a ZeroMQ context) is there.
+
 Exit codes: 0 done; 4 it ended early, and the last line on stderr says at which cell and why. A cell can end the process
 with any code or none, so what counts is only what the scorer makes of ``out``.
 """
@@ -13,11 +16,13 @@ with any code or none, so what counts is only what the scorer makes of ``out``.
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
-import subprocess
+import signal
 import sys
 import tempfile
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +33,11 @@ MOST_CELLS = 500
 CELL_BYTES = 1_000_000
 ALL_BYTES = 8_000_000
 SAID = 300
+# What jsonschema loads, where it is there, to check addresses and colours: longer than all else together.
+NOT_NEEDED = ("rfc3987_syntax", "rfc3986_validator", "webcolors", "isoduration", "uri_template")
+POLL_SECONDS = 0.01
+ANSWER_SECONDS = 10.0
+PUBLISHED_SECONDS = 0.2
 LEFT_OUT = "pass  # left out here: {}"
 
 
@@ -46,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         work.mkdir()
         for entry in sorted(folders["submission"].iterdir()):
             (work / entry.name).symlink_to(entry)
-        return run(folders["submission"] / options.notebook, work=work, keep=folders["out"] / EXECUTED)
+        kernel = Kernel(work)
+        return run(folders["submission"] / options.notebook, kernel=kernel, keep=folders["out"] / EXECUTED)
 
 
 def prepare_environment(place: Path, *, public: Path, inputs: Path, out: Path) -> None:
@@ -61,8 +72,152 @@ def prepare_environment(place: Path, *, public: Path, inputs: Path, out: Path) -
     }
 
 
-def run(file: Path, *, work: Path, keep: Path) -> int:
-    """Run the notebook in ``work``; leave it in ``keep`` as it ended, also where it ended early."""
+class Kernel:
+    """A Python kernel in a process forked from this one; to jupyter_client it is what ``subprocess.Popen`` returns.
+
+    It waits for the name of its connection file, and becomes the kernel of that in ``work``.
+    """
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, work: Path) -> None:
+        import ipykernel.ipkernel
+        import ipykernel.kernelapp  # noqa: F401
+
+        told, self._tell = os.pipe()
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(self._tell)
+            serve(told, work=work)
+        os.close(told)
+
+    def begin(self, connection: str) -> Kernel:
+        """Be the kernel of this connection file."""
+        with os.fdopen(self._tell, "w") as pipe:
+            pipe.write(connection)
+        return self
+
+    def poll(self) -> int | None:
+        """How it ended, as Popen tells it; None while it runs."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self) -> int:
+        """Wait for its end."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+def serve(told: int, *, work: Path) -> None:
+    """In the forked process: be a kernel until it is shut down. What the process itself prints goes nowhere."""
+    code = 1
+    try:
+        with os.fdopen(told) as pipe:
+            connection = pipe.read()
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        os.setsid()
+        os.chdir(work)
+        # What another Python would have found: the notebook's folder before the packages.
+        packages = [place for place, path in enumerate(sys.path) if path.endswith("-packages")]
+        sys.path.insert(packages[0] if packages else len(sys.path), "")
+        if connection:
+            become(connection)
+        code = 0
+    except SystemExit as end_of_it:
+        code = end_of_it.code if isinstance(end_of_it.code, int) else 0
+    finally:
+        try:
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+        finally:
+            os._exit(code)
+
+
+def become(connection: str) -> None:
+    """Be a kernel, until it is shut down."""
+    import ipykernel_launcher
+    from ipykernel.kernelapp import IPKernelApp
+
+    sys.argv = [ipykernel_launcher.__file__, "-f", connection]
+    IPKernelApp.launch_instance(sys.argv[1:])
+
+
+def manager_of(kernel: Kernel) -> Any:
+    """A class of kernel managers that begin ``kernel``, and wait for nothing longer than it takes."""
+    from queue import Empty
+
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+    from traitlets import Type
+
+    class Provisioner(LocalProvisioner):  # type: ignore[misc, unused-ignore]
+        """Begins the kernel that is there already."""
+
+        async def launch_kernel(self, *_: Any, **__: Any) -> Any:
+            self.process = kernel.begin(self.parent.connection_file)
+            self.pid = self.pgid = kernel.pid
+            return self.connection_info
+
+    class Connected(AsyncKernelClient):  # type: ignore[misc, unused-ignore]
+        """Is ready as soon as the kernel answers and what it publishes arrives."""
+
+        async def wait_for_ready(self, **_: Any) -> None:
+            while kernel.poll() is None:
+                asked = self.kernel_info()
+                try:
+                    await self.shell_channel.get_msg(timeout=ANSWER_SECONDS)
+                    while not is_idle(await self.iopub_channel.get_msg(timeout=PUBLISHED_SECONDS), after=asked):
+                        pass
+                except Empty:
+                    continue
+                return
+            raise RuntimeError("The kernel ended before it answered.")
+
+    class Manager(AsyncKernelManager):  # type: ignore[misc, unused-ignore]
+        """Looks a hundred times a second whether the kernel has ended."""
+
+        client_factory = Type(klass=AsyncKernelClient, default_value=Connected)
+
+        async def _async_pre_start_kernel(self, **more: Any) -> Any:
+            self.kernel_id = uuid.uuid4().hex
+            self.provisioner = Provisioner(kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self)
+            return await super()._async_pre_start_kernel(**more)
+
+        async def _async_wait(self, *_: Any, **__: Any) -> None:
+            await super()._async_wait(POLL_SECONDS)
+
+    return Manager
+
+
+def is_idle(message: Any, *, after: str) -> bool:
+    """Whether it says that the kernel has done what ``after`` asked."""
+    is_status = message["msg_type"] == "status" and message["content"]["execution_state"] == "idle"
+    return is_status and message["parent_header"].get("msg_id") == after
+
+
+def run(file: Path, *, kernel: Kernel, keep: Path) -> int:
+    """Run the notebook; leave it in ``keep`` as it ended, also where it ended early."""
+    sys.modules |= dict.fromkeys(NOT_NEEDED)  # type: ignore[arg-type]
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -92,10 +247,9 @@ def run(file: Path, *, work: Path, keep: Path) -> int:
             self.at = cell_index + 1
             return await super().async_execute_cell(cell, cell_index, **more)
 
-    client = Client(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(work)}})
+    client = Client(notebook, timeout=None, kernel_name="python3", kernel_manager_class=manager_of(kernel))
     try:
-        # What the process itself prints beside its cells would come after the last line of ours.
-        client.execute(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        client.execute()
     except CellExecutionError as failure:
         return end(f"Cell {client.at} raised {failure.ename}: {failure.evalue}")
     except DeadKernelError:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from practicum.evaluation.board import Board, Row
-from practicum.gpus.history_export import safe_cell
+from practicum.lib.spreadsheet import safe_cell
 
 COLUMNS: dict[str, Callable[[Row], Any]] = {
     "name": lambda row: row.name,

@@ -4,7 +4,8 @@
    started first and waits: it is warm when needed, and holds the volume.
 2. The *untrusted* container: the submission and the hidden inputs read-only, the output writable, no network, no
    answers. Its end is observed and it is removed before anything reads what it wrote.
-3. The scorer is signalled, prints one line, and that line alone decides.
+3. The scorer is signalled, prints one line, and that line alone decides. Of a notebook it first copies, as bytes, what
+   was left as ``executed.ipynb`` to a folder of ours; where there is nothing to score it does that alone.
 
 Where the project asks for seeds this is done once for each, in containers of its own: nothing of one seed reaches the
 next. Each seed's result is written when it is there; a worker that takes the run over goes on with the next seed.
@@ -15,11 +16,13 @@ Containers and volume are removed whatever happens; what the engine could not re
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -100,6 +103,7 @@ class Bench:
     has_volume: bool = False
     tail: str = ""
     seed: int | None = None
+    kept: Path | None = None
     memory: MemoryCurve = field(default_factory=MemoryCurve)
 
     def __post_init__(self) -> None:
@@ -146,6 +150,15 @@ class Bench:
 
     def once(self, *, message: str | None = None) -> rules.Outcome:
         """Both containers, one after the other, for one seed; ``message`` is what the timeline says meanwhile."""
+        if self.run.submission.kind != "notebook":
+            return self.predicted_and_scored(message=message)
+        with store.staging() as self.kept:
+            outcome = self.predicted_and_scored(message=message)
+            self.facts |= executed.keep(self.run.submission, folder=self.kept)
+            return outcome
+
+    def predicted_and_scored(self, *, message: str | None) -> rules.Outcome:
+        """The untrusted container's work, judged."""
         self.engine.create_output_volume(
             self.volume, size_bytes=rules.OUTPUT_BYTES, inodes=rules.OUTPUT_INODES, labels=self.labels(SCORE)
         )
@@ -163,32 +176,21 @@ class Bench:
         )
         printed = self.keep(ended, printed=self.engine.log(untrusted))
         self.remove(untrusted)
-        if self.run.submission.kind == "notebook":
-            self.facts |= self.keep_notebook()
         verdict = rules.verdict_of_code(_ending(ended), log=printed, allowance=self.allowance)
-        return verdict or self.score(scorer)
-
-    def keep_notebook(self) -> dict[str, Any]:
-        """Keep the notebook as it ended, taken out by a container of our own; what of it is different."""
-        with store.staging() as folder:
-            keeper = self.start(kinds.keeper_spec(self.volume, into=folder, labels=self.labels(SCORE)))
-            ended = self.engine.wait(keeper, wall_seconds=rules.SCORE_SECONDS, on_tick=self.beat)
-            self.remove(keeper)
-            if ended.exit_code not in (0, kinds.NOTHING_TO_KEEP):
-                raise ScorerFault(f"the executed notebook could not be taken out (code {ended.exit_code})")
-            return executed.keep(self.run.submission, folder=folder)
+        if verdict is None:
+            return self.score(scorer)
+        if self.kept:
+            self.wait_until_ready(scorer)
+            self.have(scorer, signal="SIGUSR2")
+        return verdict
 
     def score(self, scorer: str) -> rules.Outcome:
         """Let the scorer look at the output, and read its one line."""
         self.wait_until_ready(scorer)
         self.enter(Phase.SCORING, message="" if self.plan.is_several else None)
         began = time.monotonic()
-        self.engine.signal(scorer, "SIGUSR1")
-        ended = self.engine.wait(scorer, wall_seconds=rules.SCORE_SECONDS, on_tick=self.beat)
+        self.have(scorer, signal="SIGUSR1")
         self.facts["score_seconds"] = round(time.monotonic() - began, 2)
-        if ended.exit_code or ended.timed_out:
-            tail = rules.clean_log(self.engine.log(scorer, stream="stderr"), max_bytes=2000)
-            raise ScorerFault(f"the scorer ended with code {ended.exit_code} (timed out: {ended.timed_out}):\n{tail}")
         try:
             return rules.read_answer(
                 self.engine.log(scorer, stream="stdout"),
@@ -197,6 +199,18 @@ class Bench:
             )
         except rules.NotAnAnswer as fault:
             raise ScorerFault(str(fault)) from fault
+
+    def have(self, scorer: str, *, signal: str) -> None:
+        """Let the scorer, which waits, do what this signal asks of it, to its end.
+
+        Raises:
+            ScorerFault: it failed, or took too long.
+        """
+        self.engine.signal(scorer, signal)
+        ended = self.engine.wait(scorer, wall_seconds=rules.SCORE_SECONDS, on_tick=self.beat)
+        if ended.exit_code or ended.timed_out:
+            tail = rules.clean_log(self.engine.log(scorer, stream="stderr"), max_bytes=2000)
+            raise ScorerFault(f"the scorer ended with code {ended.exit_code} (timed out: {ended.timed_out}):\n{tail}")
 
     def wait_until_ready(self, scorer: str) -> None:
         """The scorer has loaded everything.
@@ -220,6 +234,8 @@ class Bench:
             printed = rules.clean_log(self.engine.log(following), max_bytes=rules.LIVE_LOG_BYTES)
             tail, self.tail = (None if printed == self.tail else printed), printed
         now = self.clock()
+        if self.kept:
+            os.utime(self.kept)  # a folder in staging that nobody touches for an hour is swept
         through_outage(lambda: claims.beat(self.claim, now=now, log_tail=tail))
         through_outage(lambda: slots.touch(self.run, now=now))
 
@@ -314,12 +330,15 @@ class Bench:
         judge = self.run.judging_version
         handed_in = self.run.submission.kind == "predictions"
         given = [Mount(self.run.submission.folder, "/predictions")] if handed_in else []
+        if self.kept:
+            given.append(Mount(self.kept, kinds.KEPT, read_only=False))
         volumes = [] if handed_in else [VolumeMount(self.volume, "/predictions", read_only=True)]
         return ContainerSpec(
             image=settings.PRACTICUM_SCORER_IMAGE,
             command=[
                 *PYTHON, Program("scorer", "score.py"), "--project", Inside("/project"), "--predictions",
                 Inside("/predictions"), "--answers", Inside("/answers"), "--wait",
+                *(kinds.words_of_keeping() if self.kept else ()),
             ],
             labels=self.labels(SCORE),
             mounts=[

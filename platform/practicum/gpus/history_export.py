@@ -16,9 +16,9 @@ from typing import Any
 from uuid import UUID
 
 from practicum.gpus.history import Held, History, UseBucket
+from practicum.lib.spreadsheet import safe_cell
 
 # What OWASP lists, and the wide forms that a spreadsheet reads as the same.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,6 @@ class _Echo:
 
     def write(self, text: str) -> str:
         return text
-
-
-def safe_cell(value: Any) -> Any:
-    """A value as a CSV cell that no spreadsheet takes for a formula; None is empty, yes and no are 1 and 0."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def csv_lines(history: History, *, use: Iterable[UseBucket]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.portal import metrics, people, views
+from practicum.portal import metrics, people, record_views, views
 
 app_name = "portal"
 urlpatterns = [
@@ -18,6 +18,10 @@ urlpatterns = [
     path("people/accounts/<int:account_id>/reset/", people.reset, name="reset_account"),
     path("people/accounts/<int:account_id>/active/", people.active, name="account_active"),
     path("people/cohorts/new/", people.new_cohort, name="new_cohort"),
+    path("people/permissions/", record_views.permissions_page, name="permissions"),
+    path("people/record/", record_views.record_page, name="record"),
+    path("people/record.csv", record_views.record_csv, name="record_csv"),
+    path("people/record.jsonl", record_views.record_json, name="record_json"),
     path("people/internships/new/", people.new_internship, name="new_internship"),
     path("submissions/", views.own_submissions, name="submissions"),
     path("submissions/<int:submission_id>/", views.submission, name="submission"),

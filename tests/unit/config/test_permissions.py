@@ -31,6 +31,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from practicum.accounts.models import User
+from practicum.portal import permissions
 
 COLUMNS = (
     "outsider",
@@ -132,6 +133,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     "portal:new_cohort": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:new_internship": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:people": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "portal:permissions": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "portal:record": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "portal:record_csv": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "portal:record_json": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "portal:reset_account": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 200 302 302 302"),
     "portal:submission": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:submission_live": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -346,3 +351,37 @@ def test_no_other_method_does_anything(view: str, things: dict[str, Any], caller
     for method in OTHER_METHODS:
         row = statuses(view, method=method, things=things, callers=callers).split()
         assert not [code for code in row if code.startswith("2") or code.startswith("5")], f"{method} {view}: {row}"
+
+
+# Addresses that are no person's to do: sign-in and its provider, programs with a token of their own, health.
+NO_PERSONS = {
+    "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "evaluation:status", "evaluation:submission",
+    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
+    "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:move",
+}  # fmt: skip
+REFUSED = {"401", "403", "404", "405"}
+
+
+def reach(row: str) -> tuple[str, str, str]:
+    """What the statuses of one method say of intern, mentor and admin, in the words of the table."""
+    got = dict(zip(COLUMNS, row.split(), strict=True))
+
+    def of(own: str, others: str) -> str:
+        if got[own] in REFUSED:
+            return permissions.NO
+        # A conflict is an answer about the person's own state: who has none of this is told nothing of another's.
+        return permissions.OWN if got[others] in REFUSED else permissions.ALL
+
+    return of("intern", "stranger"), of("mentor", "other_mentor"), of("admin", "admin")
+
+
+@pytest.mark.parametrize("rule", [rule for _, rules in permissions.AREAS for rule in rules], ids=lambda rule: rule.what)
+def test_the_table_that_people_read_says_what_the_addresses_answer(rule: permissions.Rule) -> None:
+    for view in rule.views:
+        got, posted = MATRIX[view.removeprefix("+")]
+        assert reach(posted if view.startswith("+") else got) == (rule.intern, rule.mentor, rule.admin), view
+
+
+def test_the_table_that_people_read_leaves_nothing_out() -> None:
+    told = {view.removeprefix("+") for _, rules in permissions.AREAS for rule in rules for view in rule.views}
+    assert {view for view in MATRIX if not view.startswith("oauth2_provider:")} - told == NO_PERSONS

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -123,10 +123,18 @@ def test_plain_files_in_plain_folders_are_accepted(folders: dict[str, str | Path
 
 
 @pytest.fixture
-def waiting(folders: dict[str, str | Path]) -> Iterator[subprocess.Popen[str]]:
+def kept(tmp_path: Path) -> Path:
+    """Where the scorer that waits copies ``executed.ipynb`` to."""
+    (tmp_path / "kept").mkdir()
+    return tmp_path / "kept"
+
+
+@pytest.fixture
+def waiting(folders: dict[str, str | Path], kept: Path) -> Iterator[subprocess.Popen[str]]:
     """A scorer that has said it is ready."""
     options = [text for name, value in folders.items() for text in (f"--{name}", str(value))]
-    command = [sys.executable, "-I", "-B", str(PROGRAMS["score"]), *options, "--wait"]
+    keeping = ["--keep", "executed.ipynb", "--into", str(kept), "--keep-bytes", "100"]
+    command = [sys.executable, "-I", "-B", str(PROGRAMS["score"]), *options, "--wait", *keeping]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "READY\n"
@@ -147,3 +155,37 @@ def test_it_ends_with_5_when_it_is_not_needed(waiting: subprocess.Popen[str]) ->
     waiting.send_signal(signal.SIGTERM)
     assert waiting.communicate(timeout=30)[0] == ""
     assert waiting.returncode == 5
+
+
+LEFT: dict[str, tuple[Callable[[Path], object], bool]] = {
+    "a plain file": (lambda file: file.write_text("cells"), True),
+    "the largest there may be": (lambda file: file.write_text("x" * 100), True),
+    "one byte more": (lambda file: file.write_text("x" * 101), False),
+    "a link": (lambda file: file.symlink_to("/etc/passwd"), False),
+    "a folder": (lambda file: file.mkdir(), False),
+    "a pipe that nobody writes to": (os.mkfifo, False),
+    "nothing": (lambda _: None, False),
+}
+
+
+@pytest.mark.parametrize("what", LEFT)
+def test_what_is_to_be_kept_is_copied_if_it_is_a_plain_file_of_that_size(
+    waiting: subprocess.Popen[str], folders: dict[str, str | Path], kept: Path, what: str
+) -> None:
+    leave, is_kept = LEFT[what]
+    leave(Path(folders["predictions"]) / "executed.ipynb")
+    waiting.send_signal(signal.SIGUSR2)
+    output, _ = waiting.communicate(timeout=30)
+    assert (waiting.returncode, output) == (0, "")
+    assert [file.name for file in kept.iterdir()] == ["executed.ipynb"] * is_kept
+    if is_kept:
+        assert (kept / "executed.ipynb").read_bytes() == (Path(folders["predictions"]) / "executed.ipynb").read_bytes()
+
+
+def test_it_is_copied_too_where_the_predictions_are_scored(
+    waiting: subprocess.Popen[str], folders: dict[str, str | Path], kept: Path
+) -> None:
+    (Path(folders["predictions"]) / "executed.ipynb").write_text("cells")
+    waiting.send_signal(signal.SIGUSR1)
+    assert json.loads(waiting.communicate(timeout=30)[0]) == {"metrics": {"accuracy": 0.5}}
+    assert (kept / "executed.ipynb").read_text() == "cells"

@@ -52,7 +52,7 @@ def left_behind() -> dict[str, Any]:
 
 @pytest.fixture
 def engine(left_behind: dict[str, Any]) -> MemoryEngine:
-    """Where the keeper finds what a test says was left behind."""
+    """Where the scorer copies what a test says was left behind."""
 
     def keep(spec: ContainerSpec) -> None:
         for mount in spec.mounts:
@@ -113,7 +113,7 @@ def test_a_notebook_is_run_with_the_public_data_and_without_the_answers(
 
     run = work()
 
-    assert (run.state, programs(engine)) == ("scored", ["score.py", "notebook.py", "keep.py"])
+    assert (run.state, programs(engine)) == ("scored", ["score.py", "notebook.py"])
     untrusted = engine.started[1]
     assert untrusted.command[-1] == "mine.ipynb"
     version = submission.version
@@ -123,7 +123,8 @@ def test_a_notebook_is_run_with_the_public_data_and_without_the_answers(
         "/data": (version.folder / "public", True),
     }
     assert untrusted.network is None
-    assert [volume.read_only for volume in engine.started[2].volumes] == [True]
+    assert [volume.read_only for volume in engine.started[0].volumes] == [True]
+    assert "/kept" not in {mount.target for mount in untrusted.mounts}
 
 
 def test_what_came_out_otherwise_is_kept_with_the_run(
@@ -140,15 +141,19 @@ def test_what_came_out_otherwise_is_kept_with_the_run(
 
 
 def test_a_cell_that_raised_ends_the_run_in_its_own_words_and_the_notebook_is_kept(
-    hand_in: Callable[..., Submission], engine: MemoryEngine, work: Callable[..., Run]
+    hand_in: Callable[..., Submission], engine: MemoryEngine, work: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine.scripts["predict"].exit = Exit(4, False, False, 2.0, None)
     hand_in("notebook", {"mine.ipynb": notebook_of("1\n")})
+
+    asked = []
+    monkeypatch.setattr(MemoryEngine, "signal", lambda self, container, name: asked.append(name))
 
     run = work()
 
     assert (run.state, run.fault, run.reason) == ("failed", "code", "Cell 2 raised ValueError: no")
     assert run.executed
+    assert asked == ["SIGUSR2"]
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]", b'{"cells": 5}', b"[" * 100_000])
@@ -164,7 +169,7 @@ def test_nothing_or_nonsense_left_behind_is_no_fault_of_ours(
     assert bool(run.executed) == (content is not None)
 
 
-def test_a_keeper_that_breaks_is_our_fault_and_tried_again(
+def test_a_scorer_that_breaks_is_our_fault_and_tried_again(
     hand_in: Callable[..., Submission], engine: MemoryEngine, work: Callable[..., Run]
 ) -> None:
     submission = hand_in("notebook", {"mine.ipynb": notebook_of("1\n")})

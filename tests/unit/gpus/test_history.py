@@ -16,10 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from practicum.accounts.models import User
 from practicum.gpus import history_views
 from practicum.gpus.history import Choice, History, UseBucket, bounds_of, history_of
-from practicum.gpus.history_export import COLUMNS, safe_cell
+from practicum.gpus.history_export import COLUMNS
 from practicum.gpus.history_rules import HOUR, window_of
 from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import Lease, PoolKind, Quota, Slot
+from practicum.lib.spreadsheet import safe_cell
 from tests.unit.gpus.conftest import make_slots
 from tests.unit.gpus.past import MINUTE, fill_past, make_lease, make_people
 

@@ -5,21 +5,26 @@ Words: the *tone* of a state is its colour family: ``wait``, ``live``, ``good``,
 
 from __future__ import annotations
 
+import json
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.forms import BoundField, Select
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from practicum.lib.clock import utc_now
+from practicum.portal.permissions import WORDS
 
 register = template.Library()
 
 DASH = "–"
 MINUS = "−"
+LONGEST_FACT = 300
 TONES = {
     "received": "wait",
     "queued": "wait",
@@ -159,3 +164,27 @@ def control(field: BoundField) -> SafeString:
 def words(name: str) -> str:
     """A name of the machine in words: ``lease.granted`` is written ``lease granted``."""
     return name.replace(".", " ").replace("_", " ")
+
+
+@register.filter
+def thing(model: str) -> str:
+    """A kind of object in words: ``submissions.submission`` is written ``submission``."""
+    return _names().get(model) or model.rpartition(".")[2]
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, str]:
+    return {model._meta.label_lower: str(model._meta.verbose_name) for model in apps.get_models()}
+
+
+@register.filter
+def fact(value: Any) -> str:
+    """A value of a record as text; long ones are cut."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_FACT else f"{text[: LONGEST_FACT - 1]}…"
+
+
+@register.filter
+def permission(rule: str) -> str:
+    """Whether somebody may: ``yes``, ``own`` or a dash."""
+    return WORDS[rule]

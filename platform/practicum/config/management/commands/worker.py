@@ -39,7 +39,8 @@ log = logging.getLogger("practicum.worker")
 
 TICK_SECONDS = 0.2
 NOTICES_SECONDS = 1.0
-IDLE_RUNNER_SECONDS = 0.5
+EVALUATION_SECONDS = 0.2
+SNAPSHOT_SECONDS = 0.5
 SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
 ESTIMATE_SECONDS = 3.0
@@ -165,13 +166,13 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
         Loop("likenesses", lambda: compare_next(now=utc_now()), pause=LIKENESS_SECONDS, stopping=stopping),
         *(
-            Loop(f"snapshots {n}", snapshot, pause=IDLE_RUNNER_SECONDS, stopping=stopping)
+            Loop(f"snapshots {n}", snapshot, pause=SNAPSHOT_SECONDS, stopping=stopping)
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
         *(
-            Loop(f"evaluation {n}", evaluate(n), pause=IDLE_RUNNER_SECONDS, stopping=stopping)
+            Loop(f"evaluation {n}", evaluate(n), pause=EVALUATION_SECONDS, stopping=stopping)
             for n in range(1, evaluations + 1)
         ),
     ]
