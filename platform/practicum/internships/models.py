@@ -204,6 +204,11 @@ class Application(models.Model):
         """What they have, in the order of the form."""
         return [str(choice.label) for choice in Prerequisite if choice in self.prerequisites]
 
+    def projects_in_words(self) -> list[str]:
+        """Titles of the projects they named, the dearest first; one that is gone by its short name."""
+        titles = dict(Project.objects.filter(slug__in=self.ranking).values_list("slug", "title"))
+        return [titles.get(slug, slug) for slug in self.ranking]
+
     def wishes_in_words(self) -> list[str]:
         """What they wish to learn, in the order of the form."""
         return [str(choice.label) for choice in Wish if choice in self.wishes]

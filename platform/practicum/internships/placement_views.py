@@ -46,6 +46,7 @@ def matching(request: PersonRequest, cohort_slug: str) -> HttpResponse:
         "proposal": proposal,
         "market": market,
         "offers": list(market.offers.values()),
+        "titles": {offer.project.slug: offer.project.title for offer in market.offers.values()},
         "rows": [(row, proposal.why(row)) for row in proposal.placements],
         "confirmed": selectors.confirmed_placements_of(cohort),
     }

@@ -15,7 +15,7 @@ from statistics import median
 from django.db.models import F, OuterRef, Q, Subquery
 
 from practicum.accounts.models import User
-from practicum.internships.models import Internship, InternshipState
+from practicum.internships.models import GOING_ON, Internship
 from practicum.reviews.models import Comment, Review, ReviewState
 from practicum.reviews.selectors import Waiting, latest_only, reviews_awaiting
 from practicum.submissions.models import Submission
@@ -63,7 +63,7 @@ def questions_awaiting(mentor: User, *, now: datetime) -> list[Question]:
     replies = Comment.objects.filter(reply_to=OuterRef("pk")).order_by("-written_at", "-pk")
     rows = Comment.objects.filter(
         submission__internship__mentor=mentor,
-        submission__internship__state=InternshipState.ACTIVE,
+        submission__internship__state__in=GOING_ON,
         reply_to__isnull=True,
         resolved_at__isnull=True,
     ).annotate(
@@ -126,4 +126,4 @@ def own_wait(internship: Internship, *, now: datetime) -> timedelta | None:
     rows = latest_only(Submission.objects.filter(internship=internship))
     rows = rows.filter(Q(review__isnull=True) | Q(review__state=ReviewState.OPEN))
     waiting = rows.values_list("received_at", flat=True).first()
-    return None if waiting is None or internship.state != InternshipState.ACTIVE else now - waiting
+    return None if waiting is None or internship.state not in GOING_ON else now - waiting

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from practicum.accounts.models import User
 from practicum.errors import NotFound
 from practicum.evaluation.models import Run, RunState
-from practicum.internships.models import Internship, InternshipState
+from practicum.internships.models import GOING_ON, Internship, InternshipState
 from practicum.reviews import rules
 from practicum.reviews.models import Comment, Review, ReviewState
 from practicum.reviews.scores import Comparison, compare
@@ -147,7 +147,7 @@ def reviews_awaiting(mentor: User, *, now: datetime) -> list[Waiting]:
 
     Those whose evaluation has ended come first, among them the longest waiting. A fixed number of queries.
     """
-    rows = Submission.objects.filter(internship__mentor=mentor, internship__state=InternshipState.ACTIVE)
+    rows = Submission.objects.filter(internship__mentor=mentor, internship__state__in=GOING_ON)
     rows = latest_only(rows).filter(Q(review__isnull=True) | Q(review__state=ReviewState.OPEN))
     rows = rows.select_related("internship__intern", "internship__cohort", "version__project", "review")
     submissions = list(rows.prefetch_related(BY_ATTEMPT).order_by("received_at", "pk"))

@@ -41,7 +41,7 @@ def test_reviews_and_questions_stand_in_one_line_by_how_long_they_wait(
     assert (lines[1].thread, lines[1].said) == (thread, "How?")
 
 
-@pytest.mark.parametrize("end", ["answered", "settled", "internship over", "nothing"])
+@pytest.mark.parametrize("end", ["answered", "settled", "internship over", "internship paused", "nothing"])
 def test_a_question_waits_until_the_mentor_speaks_or_settles(
     end: str, internship: Any, submission: Any, mentor: Any, intern: Any, now: datetime
 ) -> None:
@@ -50,10 +50,12 @@ def test_a_question_waits_until_the_mentor_speaks_or_settles(
         services.comment(mentor, submission=submission, body="So.", reply_to=thread.pk, now=now)
     elif end == "settled":
         services.resolve(mentor, submission=submission, comment_id=thread.pk, now=now)
-    elif end == "internship over":
-        internship.state = "ended"
+    elif end.startswith("internship"):
+        internship.state = "ended" if end == "internship over" else "paused"
         internship.save()
-    assert len(clock.questions_awaiting(mentor, now=now)) == (end == "nothing")
+    waits = end in ("internship paused", "nothing")
+    assert len(clock.questions_awaiting(mentor, now=now)) == waits
+    assert len(clock.inbox_of(mentor, now=now)) >= waits
 
 
 def test_the_clock_has_decisions_and_replies(
