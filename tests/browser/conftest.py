@@ -66,10 +66,13 @@ class Visit:
         return self.page
 
     def leave(self) -> None:
-        """Let the page tell what it tells when it is left, while the test's database is still there, and close it."""
+        """Let the page tell what it tells when it is left, while the test's database is still there, and close it.
+
+        Chromium does not say how some of what outlives a page ends, so this waits for two seconds at most.
+        """
         self.page.evaluate("dispatchEvent(new Event('pagehide'))")
         self.page.wait_for_timeout(50)  # until what it sends is known here
-        for _ in range(1500):
+        for _ in range(100):
             if not self.underway:
                 break
             self.page.wait_for_timeout(20)
