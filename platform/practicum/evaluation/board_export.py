@@ -5,13 +5,11 @@ A cell that a spreadsheet would take for a formula begins with an apostrophe ins
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable
 from typing import Any
 
 from practicum.evaluation.board import Board, Row
-from practicum.lib.spreadsheet import safe_cell
+from practicum.lib.spreadsheet import csv_lines
 
 COLUMNS: dict[str, Callable[[Row], Any]] = {
     "name": lambda row: row.name,
@@ -30,9 +28,4 @@ COLUMNS: dict[str, Callable[[Row], Any]] = {
 
 def csv_of(board: Board) -> str:
     """The columns' names, then a line for each row of the board, the baseline in its place."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for row in board.rows:
-        writer.writerow([safe_cell(read(row)) for read in COLUMNS.values()])
-    return written.getvalue()
+    return "".join(csv_lines(COLUMNS, ((read(row) for read in COLUMNS.values()) for row in board.rows)))

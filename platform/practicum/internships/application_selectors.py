@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +22,7 @@ from practicum.internships.models import (
     Prerequisite,
     Wish,
 )
-from practicum.lib.spreadsheet import safe_cell
+from practicum.lib.spreadsheet import csv_lines
 
 # The upper ends of the bars of the survey, hours a week.
 HOUR_BARS = (5, 10, 15, 20, 30, 60)
@@ -196,9 +194,4 @@ COLUMNS: dict[str, Callable[[Application], Any]] = {
 
 def csv_of(applications: Iterable[Application]) -> str:
     """The columns' names, then a line for each application; several answers stand in one cell, with spaces."""
-    written = io.StringIO()
-    writer = csv.writer(written)
-    writer.writerow(COLUMNS)
-    for row in applications:
-        writer.writerow([safe_cell(read(row)) for read in COLUMNS.values()])
-    return written.getvalue()
+    return "".join(csv_lines(COLUMNS, ((read(row) for read in COLUMNS.values()) for row in applications)))

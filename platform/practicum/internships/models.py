@@ -12,6 +12,7 @@ from datetime import date, datetime
 from django.conf import settings
 from django.db import models
 
+from practicum.accounts.models import User
 from practicum.catalog.models import Project, ProjectVersion
 
 
@@ -293,6 +294,10 @@ class Internship(models.Model):
 
     def __str__(self) -> str:
         return f"{self.intern} on {self.version.project.slug}"
+
+    def other_side(self, person_id: int) -> User:
+        """The mentor for the intern, and the intern for anybody else."""
+        return self.mentor if person_id == self.intern_id else self.intern
 
     @property
     def last_day(self) -> date:

@@ -104,9 +104,8 @@ def interns_placed(mentor: User, placements: list[Placement], *, now: datetime) 
 def asked(change: Change, *, now: datetime) -> None:
     """The other side reads what is asked for, and why."""
     internship = change.internship
-    other = internship.mentor if change.asked_by_id == internship.intern_id else internship.intern
     notify(
-        other,
+        internship.other_side(change.asked_by_id),
         kind="change.asked",
         subject=f"{change.asked_by} asks: {change.what}",
         body=f"{change.reason}\nAnswer within three days; after that an admin may answer for you.",
@@ -177,9 +176,8 @@ def checked_in(row: CheckIn, *, is_complete: bool, now: datetime) -> None:
 
 def wrote(internship: Internship, *, by: User, text: str, key: str, now: datetime) -> None:
     """The other side reads a message and may answer where it is kept."""
-    other = internship.mentor if by.pk == internship.intern_id else internship.intern
     notify(
-        other,
+        internship.other_side(by.pk),
         kind="internship.message",
         subject=f"{by} writes to you",
         body=text,
