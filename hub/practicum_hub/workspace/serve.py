@@ -1,7 +1,7 @@
-"""The notebook server, started in half the time: ``python -m practicum_hub.workspace.serve``.
+"""The notebook server, loaded in half the time: ``python -m practicum_hub.workspace.serve``.
 
 jupyter_events asks jsonschema for every check of formats, and the one of internationalised addresses
-(``rfc3987_syntax``) compiles a grammar when it is loaded, which takes longer than all the rest of the server. No schema of
+(``rfc3987_syntax``) compiles a grammar when it is loaded, which takes as long as all the rest of the server. No schema of
 ours or of Jupyter's has such an address, so this process does without it. Kernels and terminals are processes of their own
 and find it.
 """

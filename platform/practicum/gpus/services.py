@@ -26,14 +26,8 @@ log = logging.getLogger(__name__)
 
 RUNNING_STATES = (LeaseState.GRANTED, LeaseState.ACTIVE)
 GRANTS_AT_ONCE = 200
-GIVEN_BY = (
-    "uuid",
-    "pool",
-    "parts",
-    "is_present",
-    "fault",
-    "server__state",
-)  # what of a slot decides whether it is given
+# What of a slot decides whether it is given.
+GIVEN_BY = ("uuid", "pool", "parts", "is_present", "fault", "server__state")
 TIME_IS_UP = "Its time was up."
 
 
