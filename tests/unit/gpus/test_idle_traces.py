@@ -43,15 +43,14 @@ class Bench:
             find_container=lambda pid: "a" * 64,
             clock=lambda: self.seconds,
         )
-        self.token = token
+        self.client = Client(headers={"Authorization": f"Bearer {token}"})
 
     @property
     def now(self) -> datetime:
         return self.began + timedelta(seconds=self.seconds)
 
     def _to_site(self, request: httpx.Request) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        answer = Client().post(request.url.path, request.content, content_type="application/json", headers=headers)
+        answer = self.client.post(request.url.path, request.content, content_type="application/json")
         return httpx.Response(answer.status_code)
 
     def step(self, step: Step) -> None:
