@@ -21,7 +21,7 @@ from practicum.gpus.tokens import make_token
 from practicum_hub.agent import Agent
 from practicum_hub.gpus import NvmlInventory
 from tests.unit.gpus.conftest import lease_on
-from tests.unit.gpus.idle_traces import STEP_SECONDS, STEPS, TRACES, Step, Trace
+from tests.unit.gpus.idle_traces import STEP_SECONDS, TRACES, Step, Trace
 from tests.unit.hub.fake_nvml import Device, FakeNvml, Process
 
 UUID = "GPU-8d1a2f3c-0000-4000-8000-000000000001"
@@ -74,7 +74,7 @@ def bench(admin: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.name)
 def test_a_trace_is_classified_right(bench: Bench, intern: Any, trace: Trace) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
-    for number in range(STEPS):
+    for number in range(trace.steps):
         bench.step(trace.step(number))
     activity = use.activity_of(lease, kernel_reports=bench.said, now=bench.now)
     assert activity.state == trace.expected
@@ -95,11 +95,11 @@ def test_a_trace_of_which_nothing_is_heard_any_more_counts_as_busy(bench: Bench,
 def test_waste_is_told_from_work_in_the_rows(bench: Bench, intern: Any) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
     held = next(trace for trace in TRACES if "40 GB" in trace.name)
-    for number in range(STEPS):
+    for number in range(held.steps):
         bench.step(held.step(number))
     totals = use.totals_of(lease)
     assert (totals.seen, totals.busy, totals.idle_held) == (3600, 600, 3000)
-    assert LeaseSample.objects.filter(lease=lease).count() == STEPS
+    assert LeaseSample.objects.filter(lease=lease).count() == held.steps
     assert Lease.objects.get().is_live
 
 
