@@ -22,6 +22,7 @@ COPY projects projects
 # The programs that a replay bundle holds.
 COPY images images
 COPY --from=node /build/node_modules node_modules
+RUN python -m compileall -q platform hub
 ENV PYTHONPATH=/opt/practicum/platform:/opt/practicum/hub \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=practicum.config.settings \

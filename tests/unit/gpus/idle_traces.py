@@ -1,7 +1,8 @@
 """The four traces by which the rule of idleness is judged: what the GPU shows, what the notebook says, what is right.
 
-Each is an hour, or 20 minutes where nothing changes in it, a step every 30 s: processes on the GPU with memory and work, busy kernels, processor time as a share of
-one core. ``expected`` is the answer at the end, ``minutes_idle`` how long it has been idle then.
+Each is an hour, or 20 minutes where nothing changes in it, a step every 30 s: processes on the GPU with memory and work,
+busy kernels, processor time as a share of one core. ``expected`` is the answer at the end, ``minutes_idle`` how long it
+has been idle then.
 """
 
 from __future__ import annotations
