@@ -173,7 +173,7 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _rule(
                 "Read one's notices, choose how to be told, change one's password", "all all all",
                 "accounts:account", "+accounts:account", "accounts:notices", "+accounts:read_all_notices",
-                "+accounts:send_test", "+accounts:renew_secret",
+                "+accounts:send_test", "+accounts:renew_secret", "accounts:kinds", "+accounts:kinds",
             ),
         ),
     ),

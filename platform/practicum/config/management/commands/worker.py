@@ -131,7 +131,9 @@ def keep_pace() -> None:
 
 
 def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
-    """The ticker, the reconciler, and those who estimate, archive homes, plan, send notices, compare, certify and evaluate."""
+    """The ticker, the reconciler, and those who estimate, archive homes, plan, tell people, compare, certify, evaluate, and
+    delete the data of people who asked for it.
+    """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
     name = f"{socket.gethostname()}-{os.getpid()}"
