@@ -88,6 +88,7 @@ INSTALLED_APPS = [
     "practicum.evaluation",
     "practicum.reviews",
     "practicum.credentials",
+    "practicum.persons",
     "practicum.portal",
     "practicum.config.apps.ConfigConfig",
 ]

@@ -15,4 +15,5 @@ urlpatterns = [
     path("", include("practicum.evaluation.urls")),
     path("", include("practicum.reviews.urls")),
     path("", include("practicum.credentials.urls")),
+    path("", include("practicum.persons.urls")),
 ]

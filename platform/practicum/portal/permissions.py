@@ -175,6 +175,14 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "accounts:account", "+accounts:account", "accounts:notices", "+accounts:read_all_notices",
                 "+accounts:send_test", "+accounts:renew_secret", "accounts:kinds", "+accounts:kinds",
             ),
+            _rule(
+                "Take away all that is kept about oneself, have it deleted, take that back", "all all all",
+                "persons:own", "persons:export_own", "+persons:ask_own", "+persons:take_back_own",
+            ),
+            _rule(
+                "The same for somebody else", "no no all",
+                "persons:account", "persons:export", "+persons:ask", "+persons:take_back",
+            ),
         ),
     ),
 )  # fmt: skip

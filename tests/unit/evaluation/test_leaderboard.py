@@ -408,6 +408,8 @@ def addresses(planted: dict[str, Any]) -> dict[str, list[str]]:
         "credentials:certificates": [reverse("credentials:certificates")],
         "credentials:own_portfolio": [reverse("credentials:own_portfolio")],
         "internships:record": [reverse("internships:record", args=[planted["internship_id"]])],
+        "persons:own": [reverse("persons:own")],
+        "persons:export_own": [reverse("persons:export_own")],
     }
 
 

@@ -34,6 +34,7 @@ from practicum.evaluation import tasks as evaluation
 from practicum.gpus import tasks as gpus
 from practicum.internships import services as internships
 from practicum.lib.clock import utc_now
+from practicum.persons import tasks as persons
 from practicum.submissions.likeness import compare_next
 from practicum.workspaces import tasks as workspaces
 from practicum.workspaces.hub import get_hub
@@ -49,6 +50,7 @@ RECONCILE_SECONDS = 30.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
+DELETION_SECONDS = 10.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
@@ -174,6 +176,9 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
     def certify() -> bool:
         return credentials.step(utc_now(), engine=engine)
 
+    def delete() -> bool:
+        return persons.delete_due(utc_now(), engine=engine, hub=hub)
+
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
@@ -185,6 +190,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
+        Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
         *(
