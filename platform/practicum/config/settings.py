@@ -90,6 +90,7 @@ INSTALLED_APPS = [
     "practicum.credentials",
     "practicum.persons",
     "practicum.portal",
+    "practicum.digests",
     "practicum.config.apps.ConfigConfig",
 ]
 

@@ -16,4 +16,5 @@ urlpatterns = [
     path("", include("practicum.reviews.urls")),
     path("", include("practicum.credentials.urls")),
     path("", include("practicum.persons.urls")),
+    path("", include("practicum.digests.urls")),
 ]

@@ -61,6 +61,7 @@ LINES: tuple[Line, ...] = (
         "What others were told in your words", "accounts.Notice", "subject body", "delete",
         "Messages, requests and answers of this person are told in their own words.",
     ),
+    _line("Daily mails", "digests.Digest", "user subject body last_error", "delete", THEIRS, of="user"),
     *(
         _line("Sign-ins at the notebook hub", f"oauth2_provider.{model}", f"user {fields}", "delete", THEIRS, of="user")
         for model, fields in (

@@ -153,6 +153,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "internships:settings", "+internships:settings", "+internships:offer", "+internships:withdraw_offer",
                 "internships:matching", "+internships:propose", "+internships:adjust", "+internships:confirm",
             ),
+            _rule(
+                "Set to which chat a cohort's news is posted", "no no all",
+                "digests:webhook", "+digests:webhook", "+digests:test_webhook", "+digests:remove_webhook",
+            ),
         ),
     ),
     (

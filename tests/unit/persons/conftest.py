@@ -19,6 +19,7 @@ from practicum.accounts.models import NoticeChoice, NoticeSettings
 from practicum.accounts.notices import notify
 from practicum.audit.services import record
 from practicum.credentials.models import Portfolio
+from practicum.digests.models import Digest
 from practicum.engine.base import Volume
 from practicum.engine.memory import MemoryEngine
 from practicum.evaluation import executed
@@ -74,6 +75,7 @@ def life(
     NoticeSettings.objects.create(user=intern, webhook_url=f"https://example.org/{SECRET}")
     NoticeChoice.objects.create(user=intern, kind="run", mail="digest")
     notify(intern, kind="test", subject=SECRET, body=SECRET, path="/", key="t", now=now)
+    Digest.objects.create(user=intern, day=now.date(), made_at=now, next_try_at=now, subject=SECRET, body=SECRET)
     client = Client.objects.create(
         name="hub", client_type="confidential", authorization_grant_type="authorization-code"
     )

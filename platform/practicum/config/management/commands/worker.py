@@ -28,6 +28,7 @@ from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
+from practicum.digests import tasks as digests
 from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
@@ -50,6 +51,7 @@ RECONCILE_SECONDS = 30.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
+DIGEST_SECONDS = 20.0
 DELETION_SECONDS = 10.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
@@ -153,6 +155,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             evaluation.reconcile(utc_now(), engine=engine)
             replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
+            digests.prune(now=utc_now())
             internships.resume_due(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
@@ -190,6 +193,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
+        Loop("digests", lambda: digests.step(utc_now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
