@@ -19,6 +19,7 @@ from django.urls import reverse
 
 from practicum.accounts.models import Notice, User
 from practicum.audit.models import Record
+from practicum.catalog.models import ProjectVersion
 from practicum.credentials.models import Certificate, SignedDocument
 from practicum.internships.models import Application, Internship
 from practicum.persons.fields import personal_models, texts_of
@@ -28,8 +29,9 @@ from practicum.persons.register import GONE
 OWN_WORDS = ("answer", "body", "purpose", "reason", "text")
 # Notices that repeat what one side of an internship wrote to the other.
 TOLD_IN_OWN_WORDS = ("change.answered", "change.asked", "internship.message")
-# Kept as they were signed, where the person chose so; emptied before this, where not.
-SIGNED = (Certificate, SignedDocument)
+# Texts that a signature or a digest holds as they are: a person's own certificates are emptied before this, where they did not
+# choose to keep them; those of a mentor's interns go on naming the mentor.
+SEALED = (Certificate, SignedDocument, ProjectVersion)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Names:
 def forget_names(person: User, *, names: Names) -> None:
     """Nothing that stays says any more who this account belonged to. Doing it twice changes nothing more."""
     _forget_told_words(person)
-    for model in sorted(personal_models() - {User, Record, *SIGNED}, key=lambda model: model._meta.label):
+    for model in sorted(personal_models() - {User, Record, *SEALED}, key=lambda model: model._meta.label):
         for field in texts_of(model):
             _sweep(model, field, names=names)
     _sweep_record(person, names=names)

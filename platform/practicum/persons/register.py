@@ -42,7 +42,7 @@ def _line(told: str, model: str, fields: str, what: str, why: str, *, of: str = 
 
 OF_WORK = "submission__internship__intern"
 OF_INTERNSHIP = "internship__intern"
-THEIRS = "It is about this person alone."
+THEIRS = "It is about one person alone."
 POINTS_ON = "Others' work refers to it; it points to an account without a name."
 COUNTS_ON = "What was used and by how many stays countable; it points to an account without a name."
 
@@ -53,13 +53,13 @@ LINES: tuple[Line, ...] = (
         "username email name password uuid last_login is_active must_choose_password deleted_at", "anonymise",
         "The account stays as a number, “Former intern 12”, so that what points to it has something to point to.",
     ),
-    _line("How you are told", "accounts.NoticeSettings", "user webhook_url", "delete", THEIRS, of="user"),
-    _line("Which kinds of notices you chose", "accounts.NoticeChoice", "user kind", "delete", THEIRS, of="user"),
+    _line("How notices are told", "accounts.NoticeSettings", "user webhook_url", "delete", THEIRS, of="user"),
+    _line("Which kinds of notices were chosen", "accounts.NoticeChoice", "user kind", "delete", THEIRS, of="user"),
     _line("Notices", "accounts.Notice", "user kind subject body path key", "delete", THEIRS, of="user"),
     _line("How notices were sent", "accounts.Delivery", "last_error", "delete", THEIRS, of="notice__user"),
     _line(
-        "What others were told in your words", "accounts.Notice", "subject body", "delete",
-        "Messages, requests and answers of this person are told in their own words.",
+        "What others were told in the person's words", "accounts.Notice", "subject body", "delete",
+        "Messages, requests and answers repeat what somebody wrote.",
     ),
     _line("Daily mails", "digests.Digest", "user subject body last_error", "delete", THEIRS, of="user"),
     *(
@@ -84,19 +84,19 @@ LINES: tuple[Line, ...] = (
     ),
     _line("Who invited, and who came", "internships.Invitation", "invited_by used_by", "keep", POINTS_ON, of="invited_by"),
     _line(
-        "What you wrote to get in: background, hardware, wishes, projects; the reason of a refusal", "internships.Application",
+        "Applications: background, hardware, wishes, projects; the reason of a refusal", "internships.Application",
         "background hardware_note wishes_note wishes prerequisites ranking reason", "anonymise", THEIRS, of="applicant",
     ),
     _line(
-        "That you applied, when, and what became of it", "internships.Application", "applicant withdrawn_from", "keep",
-        "A cohort's places and its waiting list stay countable.", of="applicant",
+        "Applications: that there was one, when, and what became of it", "internships.Application",
+        "applicant withdrawn_from", "keep", "A cohort's places and its waiting list stay countable.", of="applicant",
     ),
     _line(
-        "The order in which you would take applicants", "internships.MentorRanking", "mentor ranked", "delete", THEIRS,
+        "The order in which a mentor would take applicants", "internships.MentorRanking", "mentor ranked", "delete", THEIRS,
         of="mentor",
     ),
     _line(
-        "Projects you took interns on", "internships.Offer", "mentor", "keep",
+        "Projects offered with this mentor", "internships.Offer", "mentor", "keep",
         "Placements refer to them; in cohorts that are not over they are withdrawn.", of="mentor",
     ),
     # --- Internships ---
@@ -105,7 +105,7 @@ LINES: tuple[Line, ...] = (
         "Scores, reviews and others' places refer to them.", of="intern",
     ),
     _line(
-        "Internships you were the mentor of", "internships.Internship", "mentor", "keep",
+        "Internships as a mentor", "internships.Internship", "mentor", "keep",
         "They are the interns'.", of="mentor",
     ),
     _line(
@@ -113,11 +113,11 @@ LINES: tuple[Line, ...] = (
         "The words are the project's.", of=OF_INTERNSHIP,
     ),
     _line(
-        "Check-ins of your internships, by both sides", "internships.CheckIn", "author went following stuck", "delete",
-        "They are about this person.", of=OF_INTERNSHIP,
+        "Check-ins of internships as an intern, by both sides", "internships.CheckIn", "author went following stuck", "delete",
+        "They are about one person.", of=OF_INTERNSHIP,
     ),
     _line(
-        "Check-ins you wrote about others", "internships.CheckIn", "went following stuck", "anonymise",
+        "Check-ins written as a mentor", "internships.CheckIn", "went following stuck", "anonymise",
         "That one was written stays; what it said goes.", of="author", says=GONE,
     ),
     *(
@@ -138,25 +138,25 @@ LINES: tuple[Line, ...] = (
     # --- Notebooks and GPUs ---
     _line("Copies to be unpacked", "workspaces.Restoration", "user folder message", "delete", THEIRS, of="user"),
     _line(
-        "Snapshots of your files, with the archives", "workspaces.Snapshot", "reason digest message", "delete", THEIRS,
+        "Snapshots of files, with the archives", "workspaces.Snapshot", "reason digest message", "delete", THEIRS,
         of=OF_INTERNSHIP,
     ),
-    _line("Passes of your notebooks", "workspaces.WorkspaceToken", "digest", "delete", THEIRS, of="session__user"),
-    _line("What your notebooks told of their work", "workspaces.ActivityReport", "session", "delete", THEIRS, of="session__user"),
+    _line("Passes of notebooks", "workspaces.WorkspaceToken", "digest", "delete", THEIRS, of="session__user"),
+    _line("What notebooks told of their work", "workspaces.ActivityReport", "session", "delete", THEIRS, of="session__user"),
     _line(
-        "The timelines of your notebooks", "workspaces.SessionEvent", "state message", "delete", THEIRS, of="session__user"
+        "Timelines of notebooks", "workspaces.SessionEvent", "state message", "delete", THEIRS, of="session__user"
     ),
     _line(
         "Notebook sessions: when, how long, how they ended", "workspaces.Session", "user reason", "keep", COUNTS_ON, of="user"
     ),
-    _line("Samples of what ran on your slots", "gpus.LeaseSample", "lease", "delete", THEIRS, of="lease__user"),
+    _line("Samples of what ran on slots", "gpus.LeaseSample", "lease", "delete", THEIRS, of="lease__user"),
     _line(
         "Leases: which slot, when, how much it was used", "gpus.Lease", "user reason container", "keep",
         COUNTS_ON, of="user",
     ),
-    _line("The address of your calendar of reservations", "gpus.ReservationFeed", "user", "delete", THEIRS, of="user"),
+    _line("The address of the calendar of reservations", "gpus.ReservationFeed", "user", "delete", THEIRS, of="user"),
     _line(
-        "What you wanted reservations for", "gpus.Reservation", "purpose", "anonymise",
+        "What reservations were wanted for", "gpus.Reservation", "purpose", "anonymise",
         "The slots stay the cohort's; the words go.", of="requested_by",
     ),
     *(
@@ -171,39 +171,39 @@ LINES: tuple[Line, ...] = (
         of="requested_by",
     ),
     _line(
-        "Plans: other quotas you had replayed", "gpus.Plan", "asked_by question reason result", "keep",
-        "They hold quotas and sums, no words of yours.", of="asked_by",
+        "Plans: other quotas that were replayed", "gpus.Plan", "asked_by question reason result", "keep",
+        "They hold quotas and sums, no words of a person.", of="asked_by",
     ),
     _line(
-        "Tokens of servers you made", "gpus.AgentToken", "made_by digest", "keep",
+        "Tokens of servers, and who made them", "gpus.AgentToken", "made_by digest", "keep",
         "The servers go on reporting with them.", of="made_by",
     ),
     # --- Work ---
     *(
         _line(
             "Passages of code like somebody else's", "submissions.Likeness", "passages", "delete",
-            "They quote this person's code.", of=f"{side}__{OF_INTERNSHIP}",
+            "They quote the code.", of=f"{side}__{OF_INTERNSHIP}",
         )
         for side in ("first", "second")
     ),
     _line(
-        "The files you handed in, with their names", "submissions.Submission", "files notebook", "anonymise",
-        "The work is yours. Files that a certificate you keep is about stay with it, and files that somebody else handed in too.",
+        "Files that were handed in, with their names", "submissions.Submission", "files notebook", "anonymise",
+        "The work is its author's. What a kept certificate is about stays with it, and files that somebody else handed in too.",
     ),
     _line(
-        "That you handed in: number, time, size, digest", "submissions.Submission", "digest", "keep",
+        "Submissions: number, time, size, digest", "submissions.Submission", "digest", "keep",
         "Scores, places on a board and reviews refer to it.", of=OF_INTERNSHIP,
     ),
     _line(
-        "What your code printed, what came out of a notebook, why a run ended", "evaluation.Run",
-        "reason log_tail executed reproduction", "anonymise", "It comes from this person's code.", of=OF_WORK,
+        "What code printed, what came out of a notebook, why a run ended", "evaluation.Run",
+        "reason log_tail executed reproduction", "anonymise", "It comes from the person's code.", of=OF_WORK,
     ),
-    _line("The timelines of your runs", "evaluation.RunEvent", "state message", "delete", THEIRS, of=f"run__{OF_WORK}"),
+    _line("Timelines of runs", "evaluation.RunEvent", "state message", "delete", THEIRS, of=f"run__{OF_WORK}"),
     _line(
         "Runs: when, how long, on what", "evaluation.Run", "worker curve evaluate_digest requested_by", "keep", COUNTS_ON,
         of=OF_WORK,
     ),
-    _line("Runs you asked for", "evaluation.Run", "requested_by", "keep", POINTS_ON, of="requested_by"),
+    _line("Runs asked for, of others' work too", "evaluation.Run", "requested_by", "keep", POINTS_ON, of="requested_by"),
     _line(
         "Scores", "evaluation.Score", "metrics shown_metrics", "keep",
         "Others' places on the board are counted beside them; the board shows no name.", of=f"run__{OF_WORK}",
@@ -214,25 +214,28 @@ LINES: tuple[Line, ...] = (
     ),
     # --- Reviews ---
     _line("Drafts at the desk", "reviews.Draft", "mentor fields", "delete", THEIRS, of="mentor"),
-    _line("Drafts about your work", "reviews.Draft", "fields", "delete", THEIRS, of=OF_WORK),
+    _line("Drafts about the person's work", "reviews.Draft", "fields", "delete", THEIRS, of=OF_WORK),
     *(
         _line(
             told, "reviews.Comment", "body", "anonymise", "That a thread was there stays; what it said goes.", of=way, says=GONE
         )
-        for told, way in (("Comments you wrote", "author"), ("Comments on your work", OF_WORK))
+        for told, way in (("Comments written", "author"), ("Comments on the person's work", OF_WORK))
     ),
     _line("Who wrote a comment, and on which cell", "reviews.Comment", "author cell_id", "keep", POINTS_ON, of="author"),
-    _line("What reviews of your work said", "reviews.Review", "summary", "anonymise", "It is about this person.", of=OF_WORK),
     _line(
-        "Decisions and points on your work", "reviews.Review", "rubric", "keep",
+        "What reviews of the person's work said", "reviews.Review", "summary", "anonymise", "It is about one person.",
+        of=OF_WORK,
+    ),
+    _line(
+        "Decisions and points on the person's work", "reviews.Review", "rubric", "keep",
         "They are the mentor's answer, and counted among the mentor's.", of=OF_WORK,
     ),
     _line(
-        "Reviews you wrote: decision, points, summary", "reviews.Review", "mentor rubric summary", "keep",
+        "Reviews written: decision, points, summary", "reviews.Review", "mentor rubric summary", "keep",
         "They are the result of somebody else's work.", of="mentor",
     ),
     _line(
-        "That you put a comment into a project's bank", "reviews.Snippet", "kept_by", "anonymise",
+        "Who put a comment into a project's bank", "reviews.Snippet", "kept_by", "anonymise",
         "The bank does not say any more who did.", of="kept_by",
     ),
     _line(
@@ -243,12 +246,12 @@ LINES: tuple[Line, ...] = (
     # --- Certificates ---
     _line("Portfolio", "credentials.Portfolio", "user headline words", "delete", THEIRS, of="user"),
     _line(
-        "Signed documents of your certificates", "credentials.SignedDocument", "parts document", "delete",
-        "They name this person. Kept, where this person chose to keep their certificates.",
+        "Signed documents of certificates", "credentials.SignedDocument", "parts document", "delete",
+        "They name the person. Kept, where that was chosen.",
     ),
     _line(
-        "What your certificates say", "credentials.Certificate", "facts replay parts revoked_because", "anonymise",
-        "They are revoked, so that nobody relies on what can't be read any more. Kept, where this person chose so.",
+        "What certificates say", "credentials.Certificate", "facts replay parts revoked_because", "anonymise",
+        "They are revoked, so that nobody relies on what can't be read any more. Kept, where that was chosen.",
     ),
     # --- The record ---
     _line(
@@ -260,7 +263,8 @@ LINES: tuple[Line, ...] = (
         "The name becomes the account's new one; reasons and messages go.",
     ),
     _line(
-        "Versions of projects you published", "catalog.ProjectVersion", "published_by digest manifest image check_lines", "keep",
+        "Versions of projects, and who published them", "catalog.ProjectVersion",
+        "published_by digest manifest image check_lines", "keep",
         "They are the project's; submissions are pinned to them.", of="published_by",
     ),
     _line(

@@ -56,7 +56,7 @@ class Hub(Protocol):
         """The person's server, or None when the hub has none."""
 
     def forget(self, username: str) -> None:
-        """The hub knows no such person any more. One it never knew is no error."""
+        """The hub knows no such person any more; a server of theirs is stopped. One it never knew is no error."""
 
 
 class HttpHub:
@@ -106,7 +106,7 @@ class HttpHub:
             raise HubRefused("The notebook hub gave an answer nobody understands.") from fault
 
     def forget(self, username: str) -> None:
-        """DELETE the person."""
+        """DELETE the person; refused until their server has stopped."""
         answer = self._ask("DELETE", _user(username))
         if answer.status_code not in (204, 404):
             raise HubRefused(_message(answer))
@@ -188,10 +188,10 @@ class MemoryHub:
         return self.servers.get(username)
 
     def forget(self, username: str) -> None:
-        """Refused while something of the person's runs, as the hub does."""
+        """Refused until the person's server has stopped."""
         self._called("forget", username)
-        if username in self.servers:
-            raise HubRefused(f"{username} has a server running.")
+        if username in self.servers and not self.stop(username):
+            raise HubRefused(f"{username}'s server is in the process of stopping, please wait.")
 
     def come_up(self, username: str) -> None:
         """A server that was being started is ready."""

@@ -27,7 +27,7 @@ from practicum.persons.services import GRACE, StillNeeded, ask, take_back
 from practicum.reviews import rendering
 from practicum.reviews.models import Comment, Review
 from practicum.submissions.models import Submission
-from practicum.workspaces.hub import HubServer, MemoryHub
+from practicum.workspaces.hub import HubRefused, HubServer, MemoryHub
 from practicum.workspaces.models import Session, Snapshot
 from tests.conftest import make_user
 from tests.unit.persons.conftest import SECRET, Life, everything
@@ -180,11 +180,12 @@ def test_an_evaluation_that_is_in_line_is_taken_back(life: Life, now: Any) -> No
 
 
 def test_a_hub_that_refuses_is_asked_again(life: Life, now: Any) -> None:
-    life.hub.servers["ines"] = HubServer(ready=True)
+    life.hub.servers["ines"], life.hub.stops_slowly = HubServer(ready=True), True
     wish(life.intern, now=now)
-    with pytest.raises(Exception, match="server running"):
+    with pytest.raises(HubRefused, match="stopping"):
         life.delete(now + GRACE)
-    del life.hub.servers["ines"]
+    assert "stopping" in Deletion.objects.get().waits_for
+    life.hub.stops_slowly = False
     assert life.delete(now + GRACE + tasks.LOOK_AGAIN)
 
 
@@ -362,8 +363,8 @@ def test_none_is_begun_for_whose_data_are_deleted(
 
 def test_the_page_counts_what_the_deletion_touches(life: Life) -> None:
     told = {fate.told: fate.count for _, rows in selectors.fates_of(life.intern) for fate in rows}
-    assert told["Comments you wrote"] == 1
-    assert told["Snapshots of your files, with the archives"] == Snapshot.objects.count() == 1
+    assert told["Comments written"] == 1
+    assert told["Snapshots of files, with the archives"] == Snapshot.objects.count() == 1
     assert told["Scores"] == 1
     assert "Minutes at the desk" not in told
 
