@@ -7,7 +7,11 @@ from typing import Any
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 
-from practicum.accounts.models import User
+from practicum.accounts.kinds import Kind
+from practicum.accounts.models import MailWay, NoticeChoice, User
+from practicum.accounts.notices import Way
+
+HOURS = [("", "No daily mail"), *((str(hour), f"{hour:02}:00") for hour in range(24))]
 
 
 class SignInForm(forms.Form):
@@ -92,3 +96,37 @@ class NoticeForm(forms.Form):
         help_text="For a chat or a program of yours: each notice is posted to it as signed JSON. Empty: no webhook.",
         widget=forms.URLInput(attrs={"autocomplete": "off", "placeholder": "https://"}),
     )
+
+
+class KindsForm(forms.Form):
+    """When the daily mail comes, and how each kind of notice does: two fields a kind, ``mail-…`` and ``webhook-…``."""
+
+    digest_hour = forms.TypedChoiceField(
+        label="The daily mail, from",
+        required=False,
+        choices=HOURS,
+        coerce=int,
+        empty_value=None,
+        help_text="What needs you that day, and the notices you put into it. Where there is nothing, nothing is sent.",
+    )
+
+    def __init__(self, *args: Any, choices: list[tuple[Kind, NoticeChoice]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kinds = [kind for kind, _ in choices]
+        for kind, chosen in choices:
+            self.fields[f"mail-{kind.slug}"] = forms.ChoiceField(
+                label=f"{kind.label}: by e-mail", choices=MailWay.choices, initial=chosen.mail
+            )
+            self.fields[f"webhook-{kind.slug}"] = forms.BooleanField(
+                label=f"{kind.label}: to the webhook", required=False, initial=chosen.webhook
+            )
+
+    def rows(self) -> list[tuple[Kind, Any, Any]]:
+        """Each kind with its two fields, for the table."""
+        return [(kind, self[f"mail-{kind.slug}"], self[f"webhook-{kind.slug}"]) for kind in self.kinds]
+
+    @property
+    def ways(self) -> dict[str, Way]:
+        """What was chosen, by the kind's slug."""
+        sent = self.cleaned_data
+        return {kind.slug: Way(sent[f"mail-{kind.slug}"], sent[f"webhook-{kind.slug}"]) for kind in self.kinds}

@@ -39,6 +39,11 @@ class User(AbstractUser):
     must_choose_password = models.BooleanField(
         default=False, help_text="The password was made by an admin; no page opens before a new one is chosen."
     )
+    deleted_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Since then the person's data are being deleted; the account opens never again.",
+    )
 
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
@@ -73,7 +78,7 @@ class User(AbstractUser):
 
 
 class NoticeSettings(models.Model):
-    """How a person wants to be told. Without a row: by e-mail."""
+    """How a person wants to be told. Without a row: by e-mail, and once a day what needs them."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_settings")
     by_email = models.BooleanField(default=True)
@@ -82,8 +87,39 @@ class NoticeSettings(models.Model):
         default=0, help_text="Which of the person's signing secrets is in use; the secret itself is derived, not kept."
     )
 
+    digest_hour = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        default=8,
+        help_text="From this hour on, site's time, the daily mail goes out; empty: none.",
+    )
+
     def __str__(self) -> str:
         return f"how to tell {self.user_id}"
+
+
+class MailWay(models.TextChoices):
+    """When a kind of notice comes by e-mail."""
+
+    NOW = "now", "At once"
+    DIGEST = "digest", "In the daily mail"
+    OFF = "off", "Not by e-mail"
+
+
+class NoticeChoice(models.Model):
+    """How one kind of notice (``kinds.KINDS``) reaches a person. Without a row: at once, on every way they have."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_choices")
+    kind = models.CharField(max_length=40)
+    mail = models.CharField(max_length=6, choices=MailWay, default=MailWay.NOW)
+    webhook = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["user", "kind"]
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="one_choice_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.user_id}: {self.mail}"
 
 
 class Notice(models.Model):

@@ -1,4 +1,4 @@
-"""One's notices: the list, what was read, and the webhook's secret and test."""
+"""One's notices: the list, what was read, how each kind comes and how to leave it, the webhook's secret and test."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.timezone import get_current_timezone_name
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from practicum.accounts import notices
+from practicum.accounts import notices, unsubscribing
 from practicum.accounts.access import PersonRequest, signed_in
-from practicum.accounts.notice_selectors import notices_of, unread_count
+from practicum.accounts.forms import KindsForm
+from practicum.accounts.notice_selectors import choices_of, notices_of, settings_of, unread_count
 from practicum.errors import Refused
 from practicum.lib.clock import utc_now
 
@@ -42,6 +45,35 @@ def read_all(request: PersonRequest) -> HttpResponse:
     """Mark everything read."""
     notices.mark_all_read(request.user, now=utc_now())
     return redirect("accounts:notices")
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def kinds(request: PersonRequest) -> HttpResponse:
+    """How each kind of notice comes, and when the daily mail does."""
+    choices, saved = choices_of(request.user), settings_of(request.user)
+    sent = request.POST if request.method == "POST" else None
+    hour = "" if saved.digest_hour is None else str(saved.digest_hour)
+    form = KindsForm(sent, choices=choices, initial={"digest_hour": hour})
+    if form.is_valid():
+        hour_chosen = form.cleaned_data["digest_hour"]
+        notices.choose_kinds(request.user, ways=form.ways, digest_hour=hour_chosen, now=utc_now())
+        messages.success(request, "Saved.")
+        return redirect("accounts:kinds")
+    facts = {"form": form, "saved": saved, "is_mail_on": notices.is_mail_on(), "time_zone": get_current_timezone_name()}
+    return render(request, "accounts/kinds.html", facts, status=400 if form.errors else 200)
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def unsubscribe(request: HttpRequest, ticket: str) -> HttpResponse:
+    """Leave a mail by its link. A GET changes nothing, for mail programs open links; the signed ticket stands for the person."""
+    leaving = unsubscribing.leaving_of(ticket)
+    if request.method == "POST":
+        unsubscribing.leave(leaving, now=utc_now())
+    facts = {"leaving": leaving, "is_left": request.method == "POST"}
+    return render(request, "accounts/unsubscribe.html", facts)
 
 
 @never_cache

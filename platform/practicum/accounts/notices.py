@@ -6,6 +6,8 @@ none is lost. The worker carries them out (:mod:`practicum.accounts.sending`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,10 +17,11 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from practicum.accounts import webhooks
-from practicum.accounts.models import Channel, Delivery, Notice, NoticeSettings, User
-from practicum.accounts.notice_selectors import notice_of, settings_of
+from practicum.accounts.kinds import BY_SLUG
+from practicum.accounts.models import Channel, Delivery, MailWay, Notice, NoticeChoice, NoticeSettings, User
+from practicum.accounts.notice_selectors import choice_of, notice_of, settings_of
 from practicum.audit.services import record
-from practicum.errors import Conflict, TooMany
+from practicum.errors import Conflict, Invalid, TooMany
 
 KEPT_FOR = timedelta(days=90)
 SUBJECT_LENGTH = 120
@@ -50,16 +53,23 @@ def notify(user: User, *, kind: str, subject: str, body: str, path: str, key: st
         },
     )
     if is_new and user.is_active:
-        ways = [Delivery(notice=notice, channel=channel, next_try_at=now) for channel in channels_of(user)]
+        ways = [Delivery(notice=notice, channel=channel, next_try_at=now) for channel in channels_of(user, told=kind)]
         Delivery.objects.bulk_create(ways)
     return notice
 
 
-def channels_of(user: User) -> list[Channel]:
-    """The ways out of the site that this person's notices take now."""
+def channels_of(user: User, *, told: str) -> list[Channel]:
+    """The ways out of the site that a notice takes which names itself ``told``."""
     chosen = settings_of(user)
     channels = [Channel.MAIL] if is_mail_on() and chosen.by_email and user.email else []
-    return [*channels, Channel.WEBHOOK] if chosen.webhook_url else channels
+    channels = [*channels, Channel.WEBHOOK] if chosen.webhook_url else channels
+    return [channel for channel in channels if comes_at_once(user, told=told, channel=channel)] if channels else []
+
+
+def comes_at_once(user: User, *, told: str, channel: Channel) -> bool:
+    """The person has not switched this kind off on this way, nor put it into the daily mail."""
+    choice = choice_of(user, told=told)
+    return choice.mail == MailWay.NOW if channel == Channel.MAIL else choice.webhook
 
 
 def is_mail_on() -> bool:
@@ -82,6 +92,35 @@ def choose_channels(user: User, *, by_email: bool, webhook_url: str, now: dateti
     record("notices.chosen", subject=chosen, actor=user, now=now, by_email=by_email, has_webhook=bool(webhook_url))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How one kind of notice is to come."""
+
+    mail: str
+    webhook: bool
+
+
+@transaction.atomic
+def choose_kinds(user: User, *, ways: Mapping[str, Way], digest_hour: int | None, now: datetime) -> None:
+    """From now on each kind comes so, and the daily mail from that hour on; None: there is none.
+
+    Raises:
+        Invalid: there is no such kind, way or hour.
+    """
+    if digest_hour is not None and digest_hour not in range(24):
+        raise Invalid("Choose an hour of the day, from 0 to 23.", field="digest_hour")
+    if set(ways) - set(BY_SLUG) or {way.mail for way in ways.values()} - set(MailWay.values):
+        raise Invalid("Choose ways of the list.")
+    chosen, _ = NoticeSettings.objects.select_for_update().get_or_create(user=user)
+    chosen.digest_hour = digest_hour
+    chosen.save(update_fields=["digest_hour"])
+    for kind, way in ways.items():
+        facts = {"mail": way.mail, "webhook": way.webhook}
+        NoticeChoice.objects.update_or_create(user=user, kind=kind, defaults=facts)
+    told = {kind: way.mail for kind, way in ways.items() if way.mail != MailWay.NOW}
+    record("notices.kinds_chosen", subject=chosen, actor=user, now=now, mail=told, digest_hour=digest_hour)
+
+
 @transaction.atomic
 def renew_secret(user: User, *, now: datetime) -> str:
     """A new signing secret for the person's webhook; what is sent from now on is signed with it."""
@@ -99,7 +138,7 @@ def send_test(user: User, *, now: datetime) -> Notice:
         NoWebhook: the person is told on the site only.
         TooMany: one went out less than a minute ago.
     """
-    if not channels_of(user):
+    if not channels_of(user, told=TEST):
         raise NoWebhook("Choose e-mail or give the address of a webhook first, and save it.")
     with transaction.atomic():
         User.objects.select_for_update().get(pk=user.pk)

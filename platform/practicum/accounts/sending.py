@@ -16,6 +16,7 @@ from django.db.models import F
 from practicum.accounts import mail, webhooks
 from practicum.accounts.models import Channel, Delivery, DeliveryState
 from practicum.accounts.notice_selectors import settings_of
+from practicum.accounts.notices import comes_at_once
 from practicum.errors import Fault, Refused
 from practicum.lib.clock import utc_now
 
@@ -76,10 +77,11 @@ def _send(delivery: Delivery, *, now: datetime) -> None:
     user = delivery.notice.user
     chosen = settings_of(user)
     is_wanted = chosen.by_email if delivery.channel == Channel.MAIL else chosen.webhook_url
-    if not user.is_active or not is_wanted:
+    channel = Channel(delivery.channel)
+    if not (user.is_active and is_wanted and comes_at_once(user, told=delivery.notice.kind, channel=channel)):
         raise Refused(SWITCHED_OFF)
     if delivery.channel == Channel.MAIL:
-        mail.send(delivery.notice)
+        mail.send(mail.message_of(delivery.notice))
     else:
         secret = webhooks.secret_of(user, number=chosen.secret_number)
         webhooks.post(delivery.notice, url=chosen.webhook_url, secret=secret, now=now)

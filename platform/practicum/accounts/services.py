@@ -147,9 +147,10 @@ def reset_password(actor: User, *, user: User, now: datetime) -> str:
 
     Raises:
         Forbidden: the actor is no admin.
-        Conflict: the account is switched off, or the actor's own.
+        Conflict: the account is switched off or deleted, or the actor's own.
     """
     _check_admin(actor)
+    _check_not_deleted(user)
     if user.pk == actor.pk:
         raise Conflict("Change your own password on your account page.")
     password = one_time_password()
@@ -174,9 +175,10 @@ def set_active(actor: User, *, user: User, active: bool, now: datetime) -> bool:
 
     Raises:
         Forbidden: the actor is no admin.
-        Conflict: the actor's own account, or the last admin's.
+        Conflict: the actor's own account, the last admin's, or a deleted one.
     """
     _check_admin(actor)
+    _check_not_deleted(user)
     if not active:
         _check_may_go(actor, user=user)
     moved = User.objects.filter(pk=user.pk, is_active=not active).update(is_active=active)
@@ -203,11 +205,22 @@ def _check_admin(actor: User | None) -> None:
         raise Forbidden("Only admins look after accounts.")
 
 
+def _check_not_deleted(user: User) -> None:
+    if user.deleted_at is not None:
+        raise Conflict("This account is deleted for good. Open a new one for the person.")
+
+
+def other_admins(user: User) -> list[User]:
+    """The admins beside this person, locked, so that two can't leave at once."""
+    admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
+    return [admin for admin in admins if admin.pk != user.pk]
+
+
 def _check_may_go(actor: User, *, user: User) -> None:
     if user.pk == actor.pk:
         raise Conflict("You can't switch off your own account; ask another admin.")
-    admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk")
-    if user.is_admin and not [admin for admin in admins if admin.pk != user.pk]:
+    others = other_admins(user)
+    if user.is_admin and not others:
         raise Conflict(f"{user} is the last admin. Open another admin's account first.")
 
 

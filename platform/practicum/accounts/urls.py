@@ -31,9 +31,11 @@ pages = [
     path("sign-in/", views.sign_in, name="sign_in"),
     path("sign-out/", views.sign_out, name="sign_out"),
     path("account/", views.account, name="account"),
+    path("account/notices/", notice_views.kinds, name="kinds"),
     path("account/notices/test/", notice_views.send_test, name="send_test"),
     path("account/webhook/secret/", notice_views.renew_secret, name="renew_secret"),
     path("notices/", notice_views.notice_list, name="notices"),
+    path("unsubscribe/<str:ticket>/", notice_views.unsubscribe, name="unsubscribe"),
     path("notices/read/", notice_views.read_all, name="read_all_notices"),
     path("notices/<uuid:notice_id>/read/", notice_views.read, name="read_notice"),
 ]

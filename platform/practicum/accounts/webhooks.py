@@ -124,18 +124,33 @@ def look_up(host: str, port: int) -> list[str]:
 
 
 def post(notice: Notice, *, url: str, secret: str, now: datetime, resolve: Resolve = look_up) -> None:
-    """Post the notice once; it is taken when the answer is a 2xx.
+    """Post the notice once, signed; it is taken when the answer is a 2xx.
 
     Raises:
         UnfitAddress: the address can't be used.
         NotTaken: it leads inside our network, nobody answers in time, or the answer is no 2xx.
     """
-    target, body = check_address(url), payload_of(notice)
+    body, message_id, timestamp = payload_of(notice), str(notice.pk), int(now.timestamp())
+    signed = [
+        f"webhook-id: {message_id}",
+        f"webhook-timestamp: {timestamp}",
+        f"webhook-signature: {sign(body, secret=secret, message_id=message_id, timestamp=timestamp)}",
+    ]
+    post_json(body, url=url, headers=signed, resolve=resolve)
+
+
+def post_json(body: bytes, *, url: str, headers: Sequence[str] = (), resolve: Resolve = look_up) -> None:
+    """Post once to where the address leads on the public internet; ``headers`` are whole lines of ASCII.
+
+    Raises:
+        UnfitAddress: the address can't be used.
+        NotTaken: it leads inside our network, nobody answers in time, or the answer is no 2xx.
+    """
+    target = check_address(url)
     addresses = list(resolve(target.host, target.port))
     allowed = settings.PRACTICUM_WEBHOOK_NETWORKS
     if not addresses or not all(may_call(address, allowed=allowed) for address in addresses):
         raise NotTaken("The webhook's address does not lead to the public internet.")
-    message_id, timestamp = str(notice.pk), int(now.timestamp())
     head = [
         f"POST {target.path} HTTP/1.1",
         f"Host: {target.name}",
@@ -143,9 +158,7 @@ def post(notice: Notice, *, url: str, secret: str, now: datetime, resolve: Resol
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",
-        f"webhook-id: {message_id}",
-        f"webhook-timestamp: {timestamp}",
-        f"webhook-signature: {sign(body, secret=secret, message_id=message_id, timestamp=timestamp)}",
+        *headers,
     ]
     request = "\r\n".join([*head, "", ""]).encode("ascii") + body
     status = _exchange(request, target=target, address=addresses[0])

@@ -1,4 +1,7 @@
-"""The record of who did what to what. Rows are written once and never changed or deleted."""
+"""The record of who did what to what. Rows are written once and never changed or deleted.
+
+One exception: when a person's data are deleted, their name and their words go from the facts; the verb stays.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ class AppendOnly(models.QuerySet["Record"]):
     def update(self, **_: Any) -> int:
         """Refused."""
         raise TypeError("Audit records are never changed.")
+
+    def put_under_pseudonym(self, record: Record, *, facts: dict[str, Any]) -> None:
+        """The facts without the name and the words of a person whose data are deleted; who, what and when stay."""
+        super(AppendOnly, self.filter(pk=record.pk)).update(facts=facts)
 
     def delete(self) -> tuple[int, dict[str, int]]:
         """Refused."""

@@ -88,7 +88,9 @@ INSTALLED_APPS = [
     "practicum.evaluation",
     "practicum.reviews",
     "practicum.credentials",
+    "practicum.persons",
     "practicum.portal",
+    "practicum.digests",
     "practicum.config.apps.ConfigConfig",
 ]
 

@@ -15,4 +15,6 @@ urlpatterns = [
     path("", include("practicum.evaluation.urls")),
     path("", include("practicum.reviews.urls")),
     path("", include("practicum.credentials.urls")),
+    path("", include("practicum.persons.urls")),
+    path("", include("practicum.digests.urls")),
 ]

@@ -43,6 +43,11 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 Entry = tuple[str, Path]
 
 
+def place_of(certificate: Certificate) -> Path:
+    """Where its bundle lies, once it was made."""
+    return Path(settings.PRACTICUM_DATA_DIR) / "bundles" / f"{certificate.pk}.zip"
+
+
 def bundle_of(certificate: Certificate) -> Path:
     """The bundle of an issued certificate, made now if it was not before.
 
@@ -52,7 +57,7 @@ def bundle_of(certificate: Certificate) -> Path:
     """
     if certificate.submission is None:
         raise NotFound("Nothing was handed in that could be run again.")
-    place = Path(settings.PRACTICUM_DATA_DIR) / "bundles" / f"{certificate.pk}.zip"
+    place = place_of(certificate)
     if not place.is_file():
         expected = (certificate.replay or {}).get("value")
         try:

@@ -62,7 +62,7 @@ class Shown:
 def certificates_visible_to(user: User) -> QuerySet[Certificate]:
     """The certificates whose every part ``user`` may see, the newest first."""
     internships = internships_visible_to(user).values("pk")
-    return Certificate.objects.filter(internship__in=internships).select_related(*WITH_ALL)
+    return _readable().filter(internship__in=internships).select_related(*WITH_ALL)
 
 
 def certificate_for(user: User, *, certificate_id: UUID) -> Certificate:
@@ -105,7 +105,12 @@ def as_others_see(certificate_id: UUID) -> Shown:
 
 def certificate_of(internship_id: int) -> Certificate | None:
     """The certificate of an internship, if one was begun. The gate is below: whoever asks may see the internship."""
-    return Certificate.objects.filter(internship=internship_id).first()
+    return _readable().filter(internship=internship_id).first()
+
+
+def _readable() -> QuerySet[Certificate]:
+    """All but those whose holder had their data deleted: nothing stands on them any more."""
+    return Certificate.objects.exclude(state=CertificateState.REVOKED, facts={})
 
 
 @dataclass(frozen=True)

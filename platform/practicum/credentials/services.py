@@ -17,9 +17,9 @@ from django.urls import reverse
 from practicum.accounts.models import User
 from practicum.accounts.notices import notify
 from practicum.audit.services import record
-from practicum.credentials import rules, signing
+from practicum.credentials import bundles, rules, signing
 from practicum.credentials.freezing import freeze
-from practicum.credentials.models import Certificate, CertificateState, Portfolio, Visibility
+from practicum.credentials.models import Certificate, CertificateState, Portfolio, SignedDocument, Visibility
 from practicum.credentials.selectors import hold_of
 from practicum.errors import Conflict, Forbidden, Invalid, NotFound
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
@@ -31,6 +31,7 @@ from practicum.submissions.models import Submission
 
 REASON_LENGTH = 300
 REPLAY_WITHIN = timedelta(days=1)
+HOLDER_GONE = "Its holder had their data deleted."
 
 
 @transaction.atomic
@@ -225,6 +226,21 @@ def revoke(certificate: Certificate, *, actor: User, reason: str, now: datetime)
         key=f"certificate.revoked:{certificate.pk}",
         now=now,
     )
+
+
+@transaction.atomic
+def forget(certificate: Certificate, *, now: datetime) -> None:
+    """Its holder's data are deleted: it counts no more, and nothing it said is kept. Forgotten already, nothing happens."""
+    moved = Certificate.objects.filter(pk=certificate.pk).exclude(state=CertificateState.REVOKED).update(
+        state=CertificateState.REVOKED, revoked_at=now
+    )  # fmt: skip
+    SignedDocument.objects.filter(certificate=certificate).delete()
+    Certificate.objects.filter(pk=certificate.pk).update(
+        facts={}, replay=None, parts=[], visibility=Visibility.PRIVATE, revoked_because=HOLDER_GONE
+    )
+    bundles.place_of(certificate).unlink(missing_ok=True)
+    if moved:
+        record("certificate.revoked", subject=certificate, actor=None, now=now, reason=HOLDER_GONE)
 
 
 @transaction.atomic

@@ -46,8 +46,10 @@ def room() -> int:
 
 
 def without_certificate() -> list[Internship]:
-    """Completed internships without a certificate, the first completed first."""
-    rows = Internship.objects.filter(state=InternshipState.COMPLETED, certificate__isnull=True)
+    """Completed internships without a certificate, the first completed first; none of whose data are deleted."""
+    rows = Internship.objects.filter(
+        state=InternshipState.COMPLETED, certificate__isnull=True, intern__deleted_at__isnull=True
+    )
     return list(rows.select_related("cohort", "version__project", "intern", "mentor").order_by("completed_at", "pk"))
 
 

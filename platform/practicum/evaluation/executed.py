@@ -30,6 +30,11 @@ def name_of(digest: str) -> str:
     return f"{digest[:2]}/{digest}.ipynb"
 
 
+def forget(digest: str) -> None:
+    """One is gone; the caller knows that no other run has it. Gone already is no error."""
+    (folder() / name_of(digest)).unlink(missing_ok=True)
+
+
 def keep(submission: Submission, *, folder: Path) -> dict[str, Any]:
     """Keep what lies in ``folder``; the columns of the run that tell of it. Empty where there is nothing to keep."""
     most = settings.PRACTICUM_NOTEBOOK_MAX_BYTES

@@ -174,6 +174,14 @@ def withdraw_offer(actor: User, *, offer: Offer, now: datetime) -> None:
     offer.delete()
 
 
+@transaction.atomic
+def withdraw_offers_of(mentor: User, *, now: datetime) -> None:
+    """No cohort that goes on or is to come offers a project with this mentor; who is placed stays."""
+    for offer in Offer.objects.filter(mentor=mentor, cohort__ends_on__gte=localdate(now)).select_related("project"):
+        record("cohort.offer_withdrawn", subject=offer, actor=None, now=now, project=offer.project.slug)
+        offer.delete()
+
+
 def _check_cohort(cohort: Cohort) -> None:
     try:
         cohort.clean_fields()

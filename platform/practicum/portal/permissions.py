@@ -153,6 +153,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "internships:settings", "+internships:settings", "+internships:offer", "+internships:withdraw_offer",
                 "internships:matching", "+internships:propose", "+internships:adjust", "+internships:confirm",
             ),
+            _rule(
+                "Set to which chat a cohort's news is posted", "no no all",
+                "digests:webhook", "+digests:webhook", "+digests:test_webhook", "+digests:remove_webhook",
+            ),
         ),
     ),
     (
@@ -173,7 +177,15 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _rule(
                 "Read one's notices, choose how to be told, change one's password", "all all all",
                 "accounts:account", "+accounts:account", "accounts:notices", "+accounts:read_all_notices",
-                "+accounts:send_test", "+accounts:renew_secret",
+                "+accounts:send_test", "+accounts:renew_secret", "accounts:kinds", "+accounts:kinds",
+            ),
+            _rule(
+                "Take away all that is kept about oneself, have it deleted, take that back", "all all all",
+                "persons:own", "persons:export_own", "+persons:ask_own", "+persons:take_back_own",
+            ),
+            _rule(
+                "The same for somebody else", "no no all",
+                "persons:account", "persons:export", "+persons:ask", "+persons:take_back",
             ),
         ),
     ),

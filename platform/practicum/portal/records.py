@@ -24,6 +24,7 @@ AT_ONCE = 2_000
 COLUMNS = ("number", "at", "actor", "verb", "object_type", "object_id", "facts")
 # Where a record's object has a page of its own.
 PAGES = {
+    "accounts.user": ("persons:account", int),
     "credentials.certificate": ("credentials:certificate", str),
     "gpus.reservation": ("gpus:reservation", int),
     "gpus.server": ("gpus:server", str),

@@ -251,9 +251,9 @@ def people_without_internship() -> QuerySet[User]:
 
 
 def mentors_with_counts() -> QuerySet[User]:
-    """Every mentor with ``interns``, the number of active internships."""
+    """Every mentor whose account is not deleted, with ``interns``, the number of active internships."""
     active = Count("mentored", filter=Q(mentored__state=InternshipState.ACTIVE))
-    return User.objects.filter(role="mentor").annotate(interns=active).order_by("name")
+    return User.objects.filter(role="mentor", deleted_at__isnull=True).annotate(interns=active).order_by("name")
 
 
 def recent_records(*, limit: int = 12) -> QuerySet[Record]:

@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -122,7 +122,32 @@ def render_changes(before: Submission, after: Submission, *, now: datetime) -> R
         return later
     if isinstance(earlier, Rendered):
         return earlier
-    return _kept_or_made("changes", content=b"%d\n" % len(earlier) + earlier + later, now=now)
+    return _kept_or_made("changes", content=_both(earlier, later), now=now)
+
+
+def _both(earlier: bytes, later: bytes) -> bytes:
+    return b"%d\n" % len(earlier) + earlier + later
+
+
+def forget(submissions: Sequence[Submission], *, executions: Iterable[Run]) -> None:
+    """No page of these submissions and of these executed notebooks is kept any more; of the changes between two neither."""
+    contents = [content for row in submissions if isinstance(content := _notebook_of(row), bytes)]
+    for content in contents:
+        _forget("notebook", content=content)
+        for earlier in contents:
+            _forget("changes", content=_both(earlier, content))
+    for row in submissions:
+        _forget("report", content=read_regular(row.folder, "report.md", most=REPORT_BYTES))
+    for run in executions:
+        name = executed.name_of(run.executed)
+        _forget("notebook", content=read_regular(executed.folder(), name, most=settings.PRACTICUM_NOTEBOOK_MAX_BYTES))
+
+
+def _forget(kind: str, *, content: bytes | None) -> None:
+    if content is not None:
+        for made in (Path(settings.PRACTICUM_DATA_DIR) / "rendered").glob("*"):
+            digest = digest_bytes(content)
+            shutil.rmtree(made / f"{kind}-{digest[:2]}" / digest, ignore_errors=True)
 
 
 def _notebook_of(submission: Submission) -> bytes | Rendered:

@@ -79,6 +79,11 @@ def keep(folder: Path, *, digest: str) -> Path:
     return place
 
 
+def forget(digest: str) -> None:
+    """The files of this digest are gone; the caller knows that nobody's submission needs them. Gone already is no error."""
+    shutil.rmtree(root() / digest[:2] / digest, ignore_errors=True)
+
+
 def digest_of(folder: Path) -> str:
     """The name a folder's files give it."""
     return digest_tree(folder)

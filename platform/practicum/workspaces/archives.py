@@ -7,6 +7,7 @@ read-only. The archive itself goes through the engine's connection; nothing on t
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -53,6 +54,23 @@ def home_volume(username: str) -> str:
     return f"practicum-{settings.PRACTICUM_INSTANCE}-home-{username}"
 
 
+def forget_home(username: str, *, engine: Engine) -> None:
+    """A person's home is gone for good. One that is gone already is no error.
+
+    Raises:
+        EngineError: the engine does not answer, or something still runs in it.
+    """
+    if settings.PRACTICUM_ENGINE == "local":
+        shutil.rmtree(_local_home(username), ignore_errors=True)
+    else:
+        engine.remove_volume(home_volume(username))
+
+
+def _local_home(username: str) -> Path:
+    """Without an engine the hub keeps homes as folders of its own."""
+    return Path(settings.PRACTICUM_DATA_DIR) / "hub" / "workspaces" / username
+
+
 def pack_spec(snapshot: Snapshot) -> ContainerSpec:
     """Prints the archive of the home."""
     return _spec(
@@ -92,9 +110,7 @@ def _spec(words: Sequence[Word], *, labels: Labels, username: str, read_only: bo
     mounts: list[Mount] = []
     volumes: list[VolumeMount] = []
     if settings.PRACTICUM_ENGINE == "local":
-        # Without an engine the hub keeps homes as folders of its own.
-        home = Path(settings.PRACTICUM_DATA_DIR) / "hub" / "workspaces" / username
-        mounts = [Mount(home, HOME, read_only=read_only)]
+        mounts = [Mount(_local_home(username), HOME, read_only=read_only)]
     else:
         volumes = [VolumeMount(home_volume(username), HOME, read_only=read_only)]
     return ContainerSpec(

@@ -55,6 +55,9 @@ class Hub(Protocol):
     def server(self, username: str) -> HubServer | None:
         """The person's server, or None when the hub has none."""
 
+    def forget(self, username: str) -> None:
+        """The hub knows no such person any more; a server of theirs is stopped. One it never knew is no error."""
+
 
 class HttpHub:
     """The hub over HTTP, with the site's service token. Safe to share between threads."""
@@ -101,6 +104,12 @@ class HttpHub:
             return None if model is None else HubServer(ready=bool(model["ready"]), pending=model["pending"] or "")
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise HubRefused("The notebook hub gave an answer nobody understands.") from fault
+
+    def forget(self, username: str) -> None:
+        """DELETE the person; refused until their server has stopped."""
+        answer = self._ask("DELETE", _user(username))
+        if answer.status_code not in (204, 404):
+            raise HubRefused(_message(answer))
 
     def _make_user(self, username: str) -> None:
         answer = self._ask("POST", _user(username))
@@ -177,6 +186,12 @@ class MemoryHub:
         """What was started and not stopped."""
         self._called("server", username)
         return self.servers.get(username)
+
+    def forget(self, username: str) -> None:
+        """Refused until the person's server has stopped."""
+        self._called("forget", username)
+        if username in self.servers and not self.stop(username):
+            raise HubRefused(f"{username}'s server is in the process of stopping, please wait.")
 
     def come_up(self, username: str) -> None:
         """A server that was being started is ready."""

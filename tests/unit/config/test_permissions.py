@@ -54,6 +54,7 @@ MIGHTY = ("outsider", "intern", "admin", "hub", "workspace")  # no other column 
 # view: (GET, POST)
 MATRIX: dict[str, tuple[str, str]] = {
     "accounts:account": ("302 200 200 200 200 200 200 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
+    "accounts:kinds": ("302 200 200 200 200 200 200 302 302 302", "302 400 400 400 400 400 400 302 302 302"),
     "accounts:notices": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "accounts:read_all_notices": (
         "302 405 405 405 405 405 405 302 302 302",
@@ -64,6 +65,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "accounts:send_test": ("302 405 405 405 405 405 405 302 302 302", "302 302 302 302 302 302 302 302 302 302"),
     "accounts:sign_in": ("200 302 302 302 302 302 302 200 200 200", "200 302 302 302 302 302 302 200 200 200"),
     "accounts:sign_out": ("405 405 405 405 405 405 405 405 405 405", "302 302 302 302 302 302 302 302 302 302"),
+    # The signed ticket stands for the person, whoever brings it: mail programs do (RFC 8058).
+    "accounts:unsubscribe": ("200 200 200 200 200 200 200 200 200 200", "200 200 200 200 200 200 200 200 200 200"),
     "catalog:project": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "catalog:projects": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     # The intern's certificate is issued and private; their portfolio is public.
@@ -81,6 +84,9 @@ MATRIX: dict[str, tuple[str, str]] = {
     "credentials:revoked": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "credentials:show": ("302 405 405 405 404 404 404 302 302 302", "302 400 404 404 404 404 404 302 302 302"),
     "credentials:verifier": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "digests:remove_webhook": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
+    "digests:test_webhook": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "digests:webhook": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "evaluation:board_csv": ("302 404 404 404 200 404 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
     "evaluation:board_names": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 400 404 400 302 302 302"),
     # By the real clock the cohort is over: nothing can be chosen, and the close can't be moved.
@@ -185,6 +191,14 @@ MATRIX: dict[str, tuple[str, str]] = {
     ),
     "oauth2_provider:token": ("405 405 405 405 405 405 405 405 405 405", "400 400 400 400 400 400 400 400 400 400"),
     "oauth2_provider:user-info": ("401 401 401 401 401 401 401 401 401 401", "401 401 401 401 401 401 401 401 401 401"),
+    "persons:account": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "persons:ask": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
+    "persons:ask_own": ("302 405 405 405 405 405 405 302 302 302", "302 400 400 400 400 400 400 302 302 302"),
+    "persons:export": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
+    "persons:export_own": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "persons:own": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "persons:take_back": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "persons:take_back_own": ("302 405 405 405 405 405 405 302 302 302", "302 409 409 409 409 409 409 302 302 302"),
     "portal:account_active": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:accounts": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "portal:attention": ("302 404 404 404 200 200 200 302 302 302", "302 404 404 404 405 405 405 302 302 302"),
@@ -270,6 +284,7 @@ def things(
 ) -> dict[str, Any]:
     """A submission of the intern with a review comment, a live lease with its session, their tokens, a reservation."""
     from practicum.accounts.notices import notify
+    from practicum.accounts.unsubscribing import address_of as way_out_of
     from practicum.credentials.freezing import freeze
     from practicum.credentials.models import Certificate, Portfolio
     from practicum.gpus.inventory import pool_of
@@ -362,6 +377,7 @@ def things(
         "placement_id": placement.pk,
         "change_id": change.pk,
         "token": link_token_of(invitation),
+        "ticket": way_out_of(intern, what="digest").rstrip("/").rpartition("/")[2],
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
@@ -455,8 +471,9 @@ def test_each_caller_gets_exactly_what_is_declared_and_no_other_method_does_anyt
 
 
 # Addresses that are no person's to do: sign-in and its provider, what is open to everybody, what only who asked takes back,
-# programs with a token of their own, health.
+# programs with a token of their own, the way out of a mail, health.
 NO_PERSONS = {
+    "accounts:unsubscribe",
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
     "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
     "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:move",

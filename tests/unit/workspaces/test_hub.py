@@ -18,6 +18,7 @@ class JupyterHub:
         self.users: set[str] = set()
         self.servers: dict[str, dict[str, Any]] = {}
         self.is_away = False
+        self.stops_slowly = False
         self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -40,6 +41,12 @@ class JupyterHub:
             return httpx.Response(201, json={"name": name})
         if name not in self.users:
             return self.error(404, "Not Found")
+        if method == "DELETE":
+            if name in self.servers and self.stops_slowly:
+                return self.error(400, f"{name}'s server is in the process of stopping, please wait.")
+            self.users.discard(name)
+            self.servers.pop(name, None)
+            return httpx.Response(204)
         servers = {"": self.servers[name]} if name in self.servers else {}
         return httpx.Response(200, json={"kind": "user", "name": name, "servers": servers})
 
@@ -112,10 +119,26 @@ def test_stopping_ends_the_server_and_stopping_nothing_is_fine(kind: str) -> Non
     assert hub.stop("ines") is True
 
 
+def test_a_person_is_forgotten_with_their_server_and_nobody_is_no_error(kind: str) -> None:
+    hub, _ = make(kind, "ready")
+    hub.start("ines")
+    for _ in range(2):
+        hub.forget("ines")
+        assert hub.server("ines") is None
+
+
+def test_a_person_whose_server_is_still_stopping_is_not_forgotten(kind: str) -> None:
+    hub, server = make(kind, "ready")
+    hub.start("ines")
+    server.stops_slowly = True
+    with pytest.raises(HubRefused, match="stopping"):
+        hub.forget("ines")
+
+
 def test_a_hub_that_does_not_answer_is_unavailable(kind: str) -> None:
     hub, switch = make(kind)
     switch.is_away = True
-    for ask in (hub.start, hub.stop, hub.server):
+    for ask in (hub.start, hub.stop, hub.server, hub.forget):
         with pytest.raises(HubUnavailable):
             ask("ines")
 

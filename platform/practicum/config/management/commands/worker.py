@@ -28,12 +28,14 @@ from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
+from practicum.digests import tasks as digests
 from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
 from practicum.gpus import tasks as gpus
 from practicum.internships import services as internships
 from practicum.lib.clock import utc_now
+from practicum.persons import tasks as persons
 from practicum.submissions.likeness import compare_next
 from practicum.workspaces import tasks as workspaces
 from practicum.workspaces.hub import get_hub
@@ -49,6 +51,8 @@ RECONCILE_SECONDS = 30.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
+DIGEST_SECONDS = 20.0
+DELETION_SECONDS = 10.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
@@ -131,7 +135,9 @@ def keep_pace() -> None:
 
 
 def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
-    """The ticker, the reconciler, and those who estimate, archive homes, plan, send notices, compare, certify and evaluate."""
+    """The ticker, the reconciler, and those who estimate, archive homes, plan, tell people, compare, certify, evaluate, and
+    delete the data of people who asked for it.
+    """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
     name = f"{socket.gethostname()}-{os.getpid()}"
@@ -149,6 +155,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             evaluation.reconcile(utc_now(), engine=engine)
             replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
+            digests.prune(now=utc_now())
             internships.resume_due(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
@@ -172,6 +179,9 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
     def certify() -> bool:
         return credentials.step(utc_now(), engine=engine)
 
+    def delete() -> bool:
+        return persons.delete_due(utc_now(), engine=engine, hub=hub)
+
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
@@ -183,6 +193,8 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
+        Loop("digests", lambda: digests.step(utc_now()), pause=DIGEST_SECONDS, stopping=stopping),
+        Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
         *(

@@ -1,0 +1,1 @@
+"""One person's data: all that is kept about them to take away, and its deletion."""
