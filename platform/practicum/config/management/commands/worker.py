@@ -32,6 +32,7 @@ from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
 from practicum.gpus import tasks as gpus
+from practicum.internships import readiness
 from practicum.internships import services as internships
 from practicum.lib.clock import utc_now
 from practicum.submissions.likeness import compare_next
@@ -150,6 +151,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
             internships.resume_due(now=utc_now())
+            readiness.end_due(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
 
