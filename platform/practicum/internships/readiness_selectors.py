@@ -16,7 +16,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils.timezone import localdate
 
 from practicum.catalog.models import Project, ProjectVersion
-from practicum.catalog.readiness import Readiness
+from practicum.catalog.readiness import PREREQUISITES, Readiness
 from practicum.catalog.selectors import latest_versions
 from practicum.errors import NotFound
 from practicum.internships import readiness_rules as rules
@@ -123,7 +123,7 @@ def _rank(taking: Taking) -> tuple[float, int, float]:
 
 
 def checks_of(cohort: Cohort) -> list[tuple[CohortCheck, ProjectVersion, Readiness]]:
-    """The checks the cohort has, by title, with what their latest version asks: two queries."""
+    """The checks the cohort has, in the order of the prerequisites, with what their latest version asks: two queries."""
     rows = {row.project_id: row for row in CohortCheck.objects.filter(cohort=cohort).select_related("added_by")}
     found = []
     for version in latest_versions().filter(project__in=rows) if rows else []:
@@ -132,7 +132,7 @@ def checks_of(cohort: Cohort) -> list[tuple[CohortCheck, ProjectVersion, Readine
             row = rows[version.project_id]
             row.project = version.project
             found.append((row, version, asked))
-    return found
+    return sorted(found, key=lambda one: PREREQUISITES.index(one[2].prerequisite))
 
 
 def check_of(cohort: Cohort, *, slug: str) -> CohortCheck:

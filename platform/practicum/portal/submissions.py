@@ -37,6 +37,10 @@ ADVICE = {
     Fault.OURS: "This was our fault, not yours, and it costs you no attempt. Your mentor can run it again from "
     "this page.",
 }
+OURS_IN_A_CHECK = (
+    "This was our fault, not yours, and it counts for nothing. Write to an admin, who can run it again from this page, or "
+    "change a line and hand in once more."
+)
 
 
 def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
         "curve": charts.run_curve(run) if run else None,
         "comparison": None if is_open else comparison(submission, exact=not user.is_intern),
         "metrics": [] if user.is_intern else _other_metrics(submission, run=run),
-        "advice": ADVICE.get(Fault(run.fault), "") if run else "",
+        "advice": _advice(run, is_check=is_check),
         "feedback": feedback_on(submission),
         "final": None if standing is None or is_check else _final(submission, standing=standing, viewer=user, now=now),
         "again": again_of(submission, user=user),
@@ -79,6 +83,13 @@ def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
         "may_cancel": is_open and run is not None and submission.internship is not None,
         **({} if is_open or internship is None or is_check else top_of_board(internship, viewer=user, now=now)),
     }
+
+
+def _advice(run: Run | None, *, is_check: bool) -> str:
+    """What to do about an end without a score."""
+    if run is None:
+        return ""
+    return OURS_IN_A_CHECK if is_check and run.fault == Fault.OURS else ADVICE.get(Fault(run.fault), "")
 
 
 def _log_for(user: User, *, run: Run | None) -> str:

@@ -65,6 +65,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
     facts: dict[str, Any] = {
         "progress": progress,
         "internship": internship,
+        "check": None if internship.state in GOING_ON else active_internship_of(request.user),
         "days_left": days_left(internship, today=today),
         "session": session,
         "gpu_line": standing_of(session, now=utc_now()) if session is not None else None,

@@ -9,6 +9,7 @@ import pytest
 from practicum.internships.applications import apply, offer_place
 from practicum.internships.models import Internship, Offer
 from practicum.internships.placements import propose
+from practicum.internships.readiness import start_check
 from practicum.internships.readiness_models import CheckAttempt, CohortCheck
 from tests.unit.internships.checks import publish_check
 from tests.unit.internships.conftest import ANSWERS
@@ -129,7 +130,7 @@ def test_what_is_held_stands_beside_each_application(
 
     for path, person in pages.items():
         page = page_of(client_of(person), path)
-        assert '1 of 2</span> <span class="muted">1 attempt, <time' in page, path
+        assert '1 of 2</span> <span class="muted">(1 attempt, <time' in page, path
         assert "not taken" in page, path
     page = page_of(client_of(admin), f"/cohorts/spring/applications/{application.pk}/")
     assert "1 of 2 bars held" in page
@@ -152,6 +153,18 @@ def test_a_home_and_the_projects_name_the_check(attempt: Any, intern: Any, clien
     assert "the best of it counts" in page_of(client, "/submissions/")
     page = page_of(client, "/projects/")
     assert page.index("Readiness checks") < page.index("Ready for machine learning")
+
+
+def test_whose_internship_is_over_finds_the_check_at_home_too(
+    internship: Any, check: Any, open_cohort: Any, intern: Any, client_of: Any, now: Any
+) -> None:
+    Internship.objects.update(state="completed", completed_at=now)
+    row = apply(intern, cohort=open_cohort, answers=ANSWERS, now=now)
+    assert "readiness check goes on" not in page_of(client_of(intern), "/")
+
+    start_check(intern, application=row, check=check, after=0, now=now)
+
+    assert "your readiness check goes on" in page_of(client_of(intern), "/")
 
 
 def test_a_remedial_notebook_is_rendered_in_the_sandbox(check: Any, peer: Any, client_of: Any) -> None:

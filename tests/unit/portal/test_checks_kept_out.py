@@ -13,6 +13,7 @@ from practicum.credentials.tasks import without_certificate
 from practicum.errors import NotFound
 from practicum.evaluation.board import cohorts_with_board, versions_with_board
 from practicum.evaluation.finals import choose_final
+from practicum.evaluation.models import Run
 from practicum.gpus.reservation_selectors import cohorts_to_reserve_for
 from practicum.internships import selectors
 from practicum.internships.models import Internship, is_proper
@@ -110,6 +111,15 @@ def test_what_was_handed_in_is_seen_by_its_applicant_and_admins(
     for person in (peer, mentor, other_mentor):
         with pytest.raises(NotFound):
             submission_for(person, submission_id=handed_in.pk)
+
+
+def test_a_fault_of_ours_is_told_with_what_an_applicant_can_do(work: Internship, intern: Any, client_of: Any) -> None:
+    Run.objects.update(state="failed", fault="ours", reason="Something on our side failed.")
+
+    page = client_of(intern).get(f"/submissions/{work.submissions.get().pk}/").content.decode()
+
+    assert "it counts for nothing. Write to an admin" in page
+    assert "Your mentor can run it again" not in page
 
 
 def test_its_applicant_finds_it_among_their_work_also_when_it_is_over(
