@@ -62,7 +62,7 @@ def start_check(
     """Take a check, or take it again with other numbers; one that goes on is over.
 
     ``after``: how many attempts at it there were when they decided. Where one more has begun since (a button pressed
-    twice), it is that one.
+    twice), it is that one. Locks the cohort's row, as whatever changes its applications does.
 
     Raises:
         Forbidden: the application, or the check, is not theirs.
@@ -70,7 +70,8 @@ def start_check(
     """
     if application.applicant_id != applicant.pk or check.cohort_id != application.cohort_id:
         raise Forbidden("This check is not part of your application.")
-    application = Application.objects.select_for_update().select_related("cohort").get(pk=application.pk)
+    Cohort.objects.select_for_update().get(pk=application.cohort_id)
+    application = Application.objects.select_related("cohort").get(pk=application.pk)
     _check_may_take(application, now=now)
     begun = CheckAttempt.objects.filter(application=application, project=check.project, number__gt=after)
     if (attempt := begun.filter(internship__state=InternshipState.ACTIVE).first()) is not None:
@@ -105,7 +106,7 @@ def start_check(
         until=until,
     )
     facts = {"check": check.project.slug, "number": number, "variant": attempt.variant}
-    record("readiness.started", subject=internship, actor=applicant, now=now, **facts)
+    record("readiness.started", subject=attempt, actor=applicant, now=now, **facts)
     return attempt
 
 

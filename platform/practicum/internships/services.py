@@ -21,6 +21,7 @@ from practicum.internships.models import (
     InternshipState,
     Milestone,
 )
+from practicum.internships.readiness_models import CheckAttempt
 from practicum.internships.rules import days_of_pause
 
 REASON_LENGTH = 300
@@ -152,7 +153,8 @@ def end_check(person: User, *, why: str, actor: User | None, now: datetime, only
     check = checks.first()
     if check is None or not checks.filter(pk=check.pk).update(state=InternshipState.ENDED, completed_at=now):
         return False
-    record("readiness.ended", subject=check, actor=actor, now=now, why=why)
+    attempt = CheckAttempt.objects.get(internship=check)
+    record("readiness.ended", subject=attempt, actor=actor, now=now, why=why)
     return True
 
 

@@ -132,6 +132,9 @@ def test_what_is_held_stands_beside_each_application(
         page = page_of(client_of(person), path)
         assert '1 of 2</span> <span class="muted">(1 attempt, <time' in page, path
         assert "not taken" in page, path
+    assert "Repair an SGD loop (held), Bag weak learners (gap)." in page_of(
+        client_of(mentor), "/cohorts/spring/ranking/"
+    )
     page = page_of(client_of(admin), f"/cohorts/spring/applications/{application.pk}/")
     assert "1 of 2 bars held" in page
     assert "Nothing follows from it by itself." in page
