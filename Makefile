@@ -3,8 +3,11 @@ PYTHON ?= python3
 PORT ?= 8000
 DATA ?= var
 ENGINE ?= auto
+WORK ?= done
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Dozens of processes are started: each would compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-reset site-env env unit test attacks lint check format lock bench images
@@ -12,8 +15,8 @@ PYTEST := $(BIN)/python -m pytest
 help: ## What there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: ## Everything on this machine, with people and work in it (PORT=8000 DATA=var ENGINE=auto|none)
-	@$(PYTHON) deploy/demo.py --port $(PORT) --data-dir $(DATA) --engine $(ENGINE)
+demo: ## Everything on this machine, with people and work in it (PORT=8000 DATA=var ENGINE=auto|none WORK=done|none)
+	@$(PYTHON) deploy/demo.py --port $(PORT) --data-dir $(DATA) --engine $(ENGINE) --work $(WORK)
 
 demo-reset: ## Forget what the demo keeps
 	@$(PYTHON) deploy/demo.py --port $(PORT) --data-dir $(DATA) --engine $(ENGINE) --reset
@@ -21,7 +24,7 @@ demo-reset: ## Forget what the demo keeps
 env: ## The development environment, from the lock files
 	@$(PYTHON) deploy/bootstrap.py dev
 
-unit: env ## Unit tests only, on SQLite (three minutes on two cores)
+unit: env ## Unit tests only, on SQLite (two minutes on two cores)
 	$(PYTEST) -q -n auto --nomigrations -m "not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
 test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing

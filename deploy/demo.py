@@ -48,6 +48,9 @@ def arguments(argv):
     parser.add_argument("--data-dir", type=Path, default=ROOT / "var")
     parser.add_argument("--engine", choices=["auto", "none"], default="auto", help="none: no containers, no isolation")
     parser.add_argument("--reset", action="store_true", help="forget everything the demo keeps, then stop")
+    parser.add_argument(
+        "--work", choices=["done", "none"], default="done", help="none: people and projects, nothing done yet"
+    )
     parser.add_argument("--cpu-slots", type=int, default=3, help="slots without a GPU, beside GPUs or alone")
     return parser.parse_args(argv)
 
@@ -163,6 +166,7 @@ class Demo:
         """The variables all programs share."""
         kept = kept_secrets(self.data_dir)
         env = {k: v for k, v in os.environ.items() if not k.startswith("PRACTICUM_") or k.startswith("PRACTICUM_DEMO_")}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # each of a dozen processes would compile the same modules anew
         address = "127.0.0.1"
         if self.engine:
             env["DOCKER_HOST"] = self.engine["docker_host"]
@@ -321,7 +325,7 @@ class Demo:
         if (self.data_dir / "seeded").exists():
             return
         process = await asyncio.create_subprocess_exec(
-            PYTHON, str(ROOT / "manage.py"), "seed_demo", env=self.env, cwd=ROOT
+            PYTHON, str(ROOT / "manage.py"), "seed_demo", "--work", self.options.work, env=self.env, cwd=ROOT
         )
         waiter, stopper = asyncio.create_task(process.wait()), asyncio.create_task(supervisor.stopping.wait())
         await asyncio.wait({waiter, stopper}, return_when=asyncio.FIRST_COMPLETED)

@@ -6,7 +6,7 @@ ARG NODE_IMAGE=node:22-bookworm-slim
 FROM ${NODE_IMAGE} AS node
 WORKDIR /build
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund --ignore-scripts
+RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts
 
 FROM ${PYTHON_IMAGE}
 RUN useradd --uid 1000 --create-home practicum \
@@ -22,6 +22,7 @@ COPY projects projects
 # The programs that a replay bundle holds.
 COPY images images
 COPY --from=node /build/node_modules node_modules
+RUN python -m compileall -q platform hub
 ENV PYTHONPATH=/opt/practicum/platform:/opt/practicum/hub \
     PYTHONUNBUFFERED=1 \
     DJANGO_SETTINGS_MODULE=practicum.config.settings \

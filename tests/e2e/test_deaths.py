@@ -50,7 +50,8 @@ def relay(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> It
 def system(tmp_path_factory: pytest.TempPathFactory, relay: Relay) -> Iterator[RunningDemo]:
     """A demo of this module's own, whose engine is behind the relay."""
     port = free_demo_port()
-    running = start_demo(tmp_path_factory.mktemp("deaths"), port=port, docker_host=relay.docker_host)
+    folder = tmp_path_factory.mktemp("deaths")
+    running = start_demo(folder, port=port, options=("--work", "none"), docker_host=relay.docker_host)
     yield running
     running.stop()
     print(running.output)

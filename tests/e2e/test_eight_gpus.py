@@ -102,7 +102,8 @@ UNSETTLED = (
 def demo(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> Iterator[RunningDemo]:
     """A demo without CPU slots of its own, so that only the GPUs are there."""
     port, folder = free_demo_port(), tmp_path_factory.mktemp("eight")
-    running = start_demo(folder, port=port, options=("--cpu-slots", "0"), docker_host=own_engine.host)
+    options = ("--cpu-slots", "0", "--work", "none")
+    running = start_demo(folder, port=port, options=options, docker_host=own_engine.host)
     yield running
     running.stop()
     print(running.output)
@@ -152,7 +153,6 @@ def report(demo: RunningDemo, token: str) -> Callable[[], None]:
 @pytest.fixture(scope="module")
 def crowd(demo: RunningDemo, report: Callable[[], None]) -> None:
     """Sixty people in three cohorts with guarantees, who all stand in line before the first slot is given."""
-    shell(demo, STOP.format(username="ines"))
     report()
     shell(demo, SET_STATE.format(state="draining"))
     shell(demo, PEOPLE.format(guarantees=GUARANTEES, interns=INTERNS))

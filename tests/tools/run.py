@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.tools.postgres import postgres, server_programs
@@ -93,8 +95,14 @@ class Passes:
         self.counts: dict[str, int] = {}
         self.failed = False
 
-    def run(self, title: str, *arguments: str, env: dict[str, str]) -> None:
-        """One pass, its output shown as it comes."""
+    def side_by_side(self, *lanes: Callable[[], None]) -> None:
+        """Lanes of passes at once, each line of output with its pass before it."""
+        with ThreadPoolExecutor(max_workers=len(lanes)) as threads:
+            for lane in [threads.submit(lane) for lane in lanes]:
+                lane.result()
+
+    def run(self, title: str, *arguments: str, env: dict[str, str], mark: str = "") -> None:
+        """One pass, its output shown as it comes, each line after ``mark``."""
         say(title)
         began = time.monotonic()
         temporary = f"--basetemp={self.folder.name}/{title.split()[-1].lower()}"
@@ -103,7 +111,7 @@ class Passes:
         assert process.stdout is not None
         last = ""
         for line in process.stdout:
-            print(line, end="", flush=True)
+            print(f"{mark}{line}", end="", flush=True)
             last = line if COUNTS.search(line) else last
         self.failed |= process.wait() != 0
         for number, word in COUNTS.findall(last):
@@ -124,16 +132,23 @@ def main() -> int:
         with postgres() as address:
             on_postgresql = ("-n", "auto", "--database-only", "-m", UNIT)
             passes.run("unit tests on PostgreSQL", *on_postgresql, env={"PRACTICUM_DATABASE_URL": address})
-        # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
-        two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
-        passes.run("engine", "tests/engine", *two, env=engine_env | workspace)
-        together = ("tests/hub", "tests/workspace", "tests/projects")
-        passes.run("hub, workspace, projects", *together, *two, *PATIENT, env=engine_env | workspace)
-        passes.run("browser", "tests/browser", *two, *PATIENT, env=engine_env | workspace)
-        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=engine_env | workspace)
-        passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=engine_env | workspace)
+        env = engine_env | workspace
+
+        def parts() -> None:
+            # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
+            two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
+            passes.run("engine", "tests/engine", *two, env=env, mark="engine | ")
+            together = ("tests/hub", "tests/workspace", "tests/projects")
+            passes.run("hub, workspace, projects", *together, *two, *PATIENT, env=env, mark="projects | ")
+            passes.run("browser", "tests/browser", *two, *PATIENT, env=env, mark="browser | ")
+            passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env, mark="attacks | ")
+
+        def whole() -> None:
+            passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env, mark="whole | ")
+
+        passes.side_by_side(whole, parts)  # what is run end to end waits more than it works
         if shutil.which("nvidia-smi"):
-            passes.run("GPU", "-m", "gpu", env=engine_env | workspace)
+            passes.run("GPU", "-m", "gpu", env=env)
     finally:
         passes.folder.cleanup()
         if started:

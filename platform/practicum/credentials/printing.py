@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from fpdf.enums import XPos, YPos
 from practicum.credentials.models import Certificate, CertificateState
 from practicum.credentials.offline.verifier import Document
 from practicum.credentials.selectors import Shown
+from practicum.credentials.wording import day_of, verdict_words
 
 FONTS = Path(settings.ROOT) / "node_modules" / "dejavu-fonts-ttf" / "ttf"
 FACES = (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf"))
@@ -31,30 +30,6 @@ INK, MUTED, ACCENT, BAD = (28, 35, 33), (92, 102, 98), (13, 110, 102), (179, 40,
 MARGIN, WIDTH, QR_WIDTH = 22.0, 166.0, 30.0
 LONGEST_TITLE = 34
 MOST_LINES = 8
-OUTCOMES = {
-    "better": "better than the baseline",
-    "worse": "worse than the baseline",
-    "not distinguishable": "not distinguishable from the baseline",
-}
-
-
-@cache
-def qr_of(address: str) -> str:
-    """A QR code of the address as a picture that a page may hold in its own text."""
-    return segno.make(address, error="m", micro=False).svg_data_uri(scale=4, border=2, dark="#1c2321", light="#ffffff")
-
-
-def day_of(text: str) -> str:
-    """A date as it is written on paper: ``3 April 2026``."""
-    return f"{date.fromisoformat(text):%-d %B %Y}"
-
-
-def verdict_words(score: Mapping[str, Any]) -> str:
-    """What the score is beside its baseline, in words."""
-    baseline, verdict = score.get("baseline"), score.get("verdict")
-    if not baseline or not verdict:
-        return "there was no baseline to compare it with"
-    return f"{OUTCOMES[verdict['outcome']]} of {baseline['value']:.{score['digits']}f}"
 
 
 class Sheet(FPDF):

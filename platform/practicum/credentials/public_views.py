@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from practicum.catalog.brief import render_brief
-from practicum.credentials import bundles, checking, printing, rules, selectors, signing
+from practicum.credentials import bundles, checking, rules, selectors, signing, wording
 from practicum.credentials.forms import CheckForm, RevokeForm, ShowForm
 from practicum.credentials.models import CertificateState, Visibility
 from practicum.credentials.offline.verifier import __file__ as verifier_file
@@ -51,7 +51,7 @@ def page(
             "early_url": reverse("credentials:early", args=[row.pk]),
         }
         return render(request, "credentials/preparing.html", facts, status=status)
-    facts |= {"facts": shown.facts, "qr": printing.qr_of(facts["address"]), "report": _report(shown)}
+    facts |= {"facts": shown.facts, "qr": wording.qr_of(facts["address"]), "report": _report(shown)}
     if shown.is_party and row.internship.intern_id == viewer.pk:
         initial = {"visibility": row.visibility, "parts": row.parts}
         facts["show_form"] = show_form or ShowForm(initial=initial)
@@ -104,6 +104,8 @@ def document(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
 @require_safe
 def pdf(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     """The certificate on one page, with the signed document inside."""
+    from practicum.credentials import printing  # a second of loading, which no other page needs
+
     shown = _issued(request, certificate_id)
     signed = signing.document_of(shown.certificate, parts=shown.parts, now=utc_now())
     content = printing.pdf_of(shown, signed=signed, address=signing.absolute("certificate", certificate_id))

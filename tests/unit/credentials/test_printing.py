@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from practicum.credentials import printing, rules, signing
+from practicum.credentials import printing, rules, signing, wording
 from practicum.credentials.models import Certificate
 from practicum.credentials.offline import verifier
 from practicum.credentials.selectors import Shown
@@ -70,5 +70,5 @@ def test_names_in_other_letters_and_very_long_ones_stay_on_one_page(
 
 
 def test_the_code_leads_to_the_address() -> None:
-    assert printing.qr_of(ADDRESS).startswith("data:image/svg+xml")
-    assert printing.qr_of(ADDRESS) != printing.qr_of(ADDRESS + "x")
+    assert wording.qr_of(ADDRESS).startswith("data:image/svg+xml")
+    assert wording.qr_of(ADDRESS) != wording.qr_of(ADDRESS + "x")

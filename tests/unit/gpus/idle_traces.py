@@ -1,7 +1,8 @@
 """The four traces by which the rule of idleness is judged: what the GPU shows, what the notebook says, what is right.
 
-Each is an hour, a step every 30 s: processes on the GPU with memory and work, busy kernels, processor time as a share of
-one core. ``expected`` is the answer at the end, ``minutes_idle`` how long it has been idle then.
+Each is an hour, or 20 minutes where nothing changes in it, a step every 30 s: processes on the GPU with memory and work,
+busy kernels, processor time as a share of one core. ``expected`` is the answer at the end, ``minutes_idle`` how long it
+has been idle then.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from practicum.gpus.idleness import ActivityState
 
 STEP_SECONDS = 30
-STEPS = 120
+HOUR = 120
+SHORT = 40
 GB = 1 << 30
 
 
@@ -34,6 +36,11 @@ class Trace:
     step: Callable[[int], Step]
     expected: ActivityState
     minutes_idle: float = 0.0
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return SHORT if self.expected == ActivityState.ACTIVE else HOUR
 
 
 def _silent_fit(step: int) -> Step:

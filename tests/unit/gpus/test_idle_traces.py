@@ -21,7 +21,7 @@ from practicum.gpus.tokens import make_token
 from practicum_hub.agent import Agent
 from practicum_hub.gpus import NvmlInventory
 from tests.unit.gpus.conftest import lease_on
-from tests.unit.gpus.idle_traces import STEP_SECONDS, STEPS, TRACES, Step, Trace
+from tests.unit.gpus.idle_traces import STEP_SECONDS, TRACES, Step, Trace
 from tests.unit.hub.fake_nvml import Device, FakeNvml, Process
 
 UUID = "GPU-8d1a2f3c-0000-4000-8000-000000000001"
@@ -43,15 +43,14 @@ class Bench:
             find_container=lambda pid: "a" * 64,
             clock=lambda: self.seconds,
         )
-        self.token = token
+        self.client = Client(headers={"Authorization": f"Bearer {token}"})
 
     @property
     def now(self) -> datetime:
         return self.began + timedelta(seconds=self.seconds)
 
     def _to_site(self, request: httpx.Request) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        answer = Client().post(request.url.path, request.content, content_type="application/json", headers=headers)
+        answer = self.client.post(request.url.path, request.content, content_type="application/json")
         return httpx.Response(answer.status_code)
 
     def step(self, step: Step) -> None:
@@ -75,7 +74,7 @@ def bench(admin: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Bench:
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.name)
 def test_a_trace_is_classified_right(bench: Bench, intern: Any, trace: Trace) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
-    for number in range(STEPS):
+    for number in range(trace.steps):
         bench.step(trace.step(number))
     activity = use.activity_of(lease, kernel_reports=bench.said, now=bench.now)
     assert activity.state == trace.expected
@@ -96,11 +95,11 @@ def test_a_trace_of_which_nothing_is_heard_any_more_counts_as_busy(bench: Bench,
 def test_waste_is_told_from_work_in_the_rows(bench: Bench, intern: Any) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
     held = next(trace for trace in TRACES if "40 GB" in trace.name)
-    for number in range(STEPS):
+    for number in range(held.steps):
         bench.step(held.step(number))
     totals = use.totals_of(lease)
     assert (totals.seen, totals.busy, totals.idle_held) == (3600, 600, 3000)
-    assert LeaseSample.objects.filter(lease=lease).count() == STEPS
+    assert LeaseSample.objects.filter(lease=lease).count() == held.steps
     assert Lease.objects.get().is_live
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django import template
 
-from practicum.credentials import printing
+from practicum.credentials import wording
 
 register = template.Library()
 
 DIGEST_LENGTH = 19
 
-register.filter("written_day", printing.day_of)
-register.filter("verdict_words", printing.verdict_words)
+register.filter("written_day", wording.day_of)
+register.filter("verdict_words", wording.verdict_words)
 
 
 @register.filter

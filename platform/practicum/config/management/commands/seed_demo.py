@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from practicum.accounts.models import User
@@ -68,12 +68,19 @@ class Command(BaseCommand):
 
     help = (__doc__ or "").splitlines()[0]
 
-    def handle(self, *_: Any, **__: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """``--work none``: people, projects and a cohort, and nothing handed in yet."""
+        parser.add_argument("--work", choices=("done", "none"), default="done")
+
+    def handle(self, *_: Any, work: str, **__: Any) -> None:
         """People, projects, a cohort in its third week, and work at different points."""
         if settings.PRACTICUM_ENV != "demo":
             raise CommandError("The demo's people belong in a demo only; PRACTICUM_ENV is not demo.")
         self.engine = site_engine()
         people = {person.username: account(person) for person in CAST}
+        if work == "none":
+            self.without_work(people)
+            return
         with ThreadPoolExecutor(max_workers=len(SLUGS)) as threads:
             prepared = dict(
                 zip(SLUGS, threads.map(lambda slug: self.prepare(slug, by=people["mira"]), SLUGS), strict=True)
@@ -86,6 +93,13 @@ class Command(BaseCommand):
         self.step("Notebook of ines asked for", lambda: open_notebook(people["ines"], now=utc_now()))
         self.work(interns, people=people, notebooks=with_notebooks)
 
+    def without_work(self, people: dict[str, User]) -> None:
+        """Everybody has a place and a project, and nobody has begun."""
+        versions = {slug: self.publish(slug, by=people["mira"]) for slug in SLUGS}
+        cohort = third_week_cohort(today=utc_now().date())
+        for name in PLACES:
+            self.place(name, people=people, cohort=cohort, versions=versions)
+
     def step(self, title: str, action: Callable[[], Any]) -> Any:
         """Do one thing and say how long it took."""
         began = time.monotonic()
@@ -97,16 +111,20 @@ class Command(BaseCommand):
     def prepare(self, slug: str, *, by: User) -> tuple[ProjectVersion, Path]:
         """The published version, and its starter notebook as it looks after it was run."""
         try:
-            version = self.step(
-                f"Project {slug} published",
-                lambda: published(PROJECTS / slug, by=by, engine=self.engine),
-            )
+            version = self.publish(slug, by=by)
             self.step(f"Baseline of {slug} trained", lambda: self.baseline(version, by=by))
             return version, self.step(
                 f"Starter notebook of {slug} run", lambda: kept_start(version, engine=self.engine)
             )
         finally:
             connections.close_all()
+
+    def publish(self, slug: str, *, by: User) -> ProjectVersion:
+        """The published version."""
+        version: ProjectVersion = self.step(
+            f"Project {slug} published", lambda: published(PROJECTS / slug, by=by, engine=self.engine)
+        )
+        return version
 
     def baseline(self, version: ProjectVersion, *, by: User) -> None:
         """Evaluate the baseline once."""
