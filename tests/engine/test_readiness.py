@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from practicum.config.demo import material
+from practicum.config.management.commands.seed_demo import PROJECTS, QUICKEST_CHECKS, published
 from practicum.engine.docker import DockerEngine
 from practicum.evaluation import services, tasks
 from practicum.internships.applications import Answers, apply
@@ -94,6 +96,27 @@ def evaluated(attempt: CheckAttempt, engine: DockerEngine, *, variant: int, why:
     assert tasks.claim_and_run(utc_now(), engine=engine, worker_name="test")
     assert submission.runs.values_list("state", "reason").get() == ("scored", "")
     return submission
+
+
+def test_the_check_of_machine_learning_names_the_gaps_of_half_done_work(
+    application: Application, engine: DockerEngine, admin: Any, settings: Any
+) -> None:
+    """The project that ships, published, and the work that the demo shows."""
+    settings.PRACTICUM_ENV = "demo"
+    version = published(PROJECTS / "readiness-ml", by=admin, engine=engine, only=QUICKEST_CHECKS)
+    set_checks(admin, cohort=application.cohort, wanted={"readiness-ml": "asked"}, now=utc_now())
+    attempt = taken(application, after=0)
+    archive = material.check_work(version, variant=attempt.variant)
+    services.hand_in(
+        attempt.internship, archive=archive, source=Source.BUTTON, actor=application.applicant, now=utc_now()
+    )
+    assert tasks.claim_and_run(utc_now(), engine=engine, worker_name="test")
+
+    (standing,) = standing_of(application)
+
+    assert standing.best is not None
+    held = {result.bar.metric: result.is_held for result in standing.best.results}
+    assert held == {"sgd": False, "tune": False, "bag": True, "curve": False}
 
 
 def test_an_applicant_finds_a_gap_closes_it_and_takes_the_check_again(
