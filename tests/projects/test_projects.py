@@ -104,8 +104,8 @@ def test_a_project_that_ships_passes_its_check(slug: str, workspace_python: Path
     assert report.passed, "\n".join(said)
 
 
-def test_both_projects_ship() -> None:
-    assert PROJECTS == ("digits", "features-without-labels")
+def test_the_projects_ship() -> None:
+    assert PROJECTS == ("digits", "features-without-labels", "readiness-ml")
     for slug in PROJECTS:
         assert load_manifest(ROOT / "projects" / slug).project.slug == slug
 

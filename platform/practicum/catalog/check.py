@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from practicum.catalog import hostile
+from practicum.catalog.bars import golden_bars, remedies_are_there
 from practicum.catalog.checked import PREDICTIONS, Checked
 from practicum.catalog.formats import written_as
 from practicum.catalog.leaks import Fault, another_secret_hides_others, nothing_leaks, parts_are_disjoint
@@ -102,7 +103,10 @@ def _files(project: Checked) -> str:
 
 def _manifest(project: Checked) -> str:
     manifest = project.manifest
-    return f"{len(manifest.anchors)} anchors, {len(manifest.milestones)} milestones, {len(manifest.rubric)} questions"
+    remedies_are_there(project.directory, manifest.readiness)
+    bars = f", {len(manifest.readiness.bars)} bars" if manifest.readiness else ""
+    milestones = len(manifest.milestones)
+    return f"{len(manifest.anchors)} anchors, {milestones} milestones, {len(manifest.rubric)} questions{bars}"
 
 
 def _notebook_is_clean(project: Checked) -> str:
@@ -260,6 +264,7 @@ def _golden(project: Checked) -> str:
     wrong = [fault for case in cases if (fault := _golden_fault(project, case))]
     if wrong:
         raise Fault("\n".join(wrong))
+    golden_bars(project.manifest.readiness, cases)
     return f"{len(cases)} cases"
 
 

@@ -2,8 +2,9 @@
 
 The answers and the baseline's predictions come from toy data split with ``SECRET``, which everyone may know and nothing
 else uses, so a golden case tells nothing about a site's hidden part. Perfect predictions are made where the answers have
-the columns of the predictions. Cases of a mentor's own are kept. Every expected score or message is what ``evaluate.py``
-says today: read the difference before you keep it, a golden case is a promise.
+the columns of the predictions. The first ``KEPT`` items are kept; of a readiness check, those of the baseline's variant.
+Cases of a mentor's own are kept. Every expected score or message is what ``evaluate.py`` says today: read the difference
+before you keep it, a golden case is a promise.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from practicum.catalog.hostile import arrays, content, malformed_cases, pickled
 from practicum.catalog.manifest import Manifest, ManifestInvalid, load_manifest
 from practicum.catalog.npz import Rows, read_npz, write_npz
 from practicum.catalog.programs import IMAGES, ProgramFailed, Programs, Runner, run_process, this_python
+from practicum.catalog.readiness import VARIANT
 
 SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
 KEPT = 150
+ANSWERS = "answers.npz"
 
 Columns = Mapping[str, Rows]
 
@@ -45,6 +48,9 @@ def write_golden(directory: Path, *, python: Path, runner: Runner = run_process,
         programs = Programs(runner, python.absolute(), work, images)
         answers, predicted = _baseline_run(directory, manifest=manifest, programs=programs, work=work)
         _write(golden, answers=answers, cases=_cases(answers, predicted, manifest=manifest))
+        for file in sorted((work / "made" / "private" / "answers").iterdir()):
+            if file.name not in (ANSWERS, "ledger.npz"):
+                shutil.copy(file, golden / "answers")
         names = sorted(path.name for path in golden.iterdir() if path.is_dir() and path.name != "answers")
         verdicts = {name: _verdict(programs, directory, name=name, manifest=manifest) for name in names}
     tables = "".join(f'\n[[cases]]\nname = "{name}"\n{line}\n' for name, line in verdicts.items())
@@ -54,7 +60,7 @@ def write_golden(directory: Path, *, python: Path, runner: Runner = run_process,
 
 
 def _baseline_run(directory: Path, *, manifest: Manifest, programs: Programs, work: Path) -> tuple[Columns, Columns]:
-    """Answers and the baseline's predictions of the first ``KEPT`` hidden items."""
+    """Answers and the baseline's predictions of the hidden items that are kept."""
     budget = manifest.budget
     made, submission, out = work / "made", work / "submission", work / "out"
     programs.prepare(directory, seed=0, secret=SECRET, into=made, limit_seconds=4 * budget.toy_seconds)
@@ -63,15 +69,20 @@ def _baseline_run(directory: Path, *, manifest: Manifest, programs: Programs, wo
     )
     shutil.copy(directory / "baseline.py", submission / "predict.py")
     programs.predict(submission, inputs=made / "private" / "inputs", out=out, limit_seconds=budget.eval_seconds)
-    answers = {name: _first(column) for name, column in read_npz(made / "private" / "answers" / "answers.npz").items()}
-    kept = set(answers["id"].rows)
     predicted = read_npz(out / PREDICTIONS)
+    answers = read_npz(made / "private" / "answers" / ANSWERS)
+    rows: Sequence[int] = range(min(KEPT, len(answers["id"].rows)))
+    if manifest.readiness:
+        rows = _rows_of(predicted[VARIANT].rows[0], answers[VARIANT])
+    answers = {name: column.reordered(rows) for name, column in answers.items()}
+    kept = set(answers["id"].rows)
     places = [place for place, name in enumerate(predicted["id"].rows) if name in kept]
     return answers, {name: column.reordered(places) for name, column in predicted.items()}
 
 
-def _first(column: Rows) -> Rows:
-    return Rows(column.kind, column.row_shape, column.rows[:KEPT])
+def _rows_of(variant: bytes, told: Rows) -> list[int]:
+    """The rows of the answers that are of this variant."""
+    return [place for place, row in enumerate(told.rows) if row == variant]
 
 
 def _cases(answers: Columns, predicted: Columns, *, manifest: Manifest) -> dict[str, Callable[[Path], None]]:
@@ -99,7 +110,7 @@ def _write(golden: Path, *, answers: Columns, cases: Mapping[str, Callable[[Path
     for name in ("answers", *cases):
         shutil.rmtree(golden / name, ignore_errors=True)
         (golden / name).mkdir(parents=True)
-    write_npz(golden / "answers" / "answers.npz", answers)
+    write_npz(golden / "answers" / ANSWERS, answers)
     for name, write in cases.items():
         write(golden / name)
         if not any((golden / name).iterdir()):  # an empty folder would not survive version control

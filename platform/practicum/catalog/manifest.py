@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from practicum.catalog.columns import Column, column_faults, read_column
+from practicum.catalog.readiness import Readiness, Reading, read_readiness, read_reading, readiness_faults
 from practicum.catalog.table import Table
 from practicum.errors import Invalid
 
@@ -169,15 +170,6 @@ class Milestone:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Something to read, and what to look for in it."""
-
-    title: str
-    url: str
-    why: str
-
-
-@dataclass(frozen=True)
 class RubricItem:
     """One question a mentor answers in a review, worth up to ``points``."""
 
@@ -201,6 +193,7 @@ class Manifest:
     milestones: tuple[Milestone, ...]
     reading: tuple[Reading, ...]
     rubric: tuple[RubricItem, ...]
+    readiness: Readiness | None
 
     def anchors_for(self, mode: Mode) -> tuple[Anchor, ...]:
         """The anchors that hold on data of this mode, best first."""
@@ -244,8 +237,9 @@ def parse_manifest(content: str) -> Manifest:
         budget=_budget(top.table("budget")),
         anchors=tuple(_anchor(row) for row in top.tables("anchors", at_least=1)),
         milestones=tuple(_milestone(row) for row in top.tables("milestones", at_least=1)),
-        reading=tuple(_reading(row) for row in top.tables("reading", at_least=1)),
+        reading=tuple(read_reading(row) for row in top.tables("reading", at_least=1)),
         rubric=tuple(_rubric_item(row) for row in top.tables("rubric", at_least=1)),
+        readiness=read_readiness(top),
     )
     top.rest()
     if not faults:
@@ -388,12 +382,6 @@ def _milestone(table: Table) -> Milestone:
     return milestone
 
 
-def _reading(table: Table) -> Reading:
-    reading = Reading(title=table.text("title"), url=table.url("url"), why=table.text("why"))
-    table.rest()
-    return reading
-
-
 def _rubric_item(table: Table) -> RubricItem:
     item = RubricItem(
         name=table.text("name"), question=table.text("question"), points=table.whole("points", low=1, high=1000)
@@ -432,6 +420,7 @@ def _contradictions(manifest: Manifest) -> list[str]:
     names = [item.name for item in manifest.rubric]
     if len(set(names)) != len(names):
         faults.append("rubric: two items have the same name")
+    faults.extend(readiness_faults(manifest.readiness, metric=metric.name))
     return faults
 
 

@@ -88,6 +88,11 @@ class ProjectVersion(models.Model):
         return self.shown_share < 1.0
 
     @property
+    def is_check(self) -> bool:
+        """It is a readiness check for applicants, not a project to work on for weeks."""
+        return bool(self.manifest.get("readiness"))
+
+    @property
     def higher_is_better(self) -> bool:
         """The metric's goal is ``max``."""
         return bool(self.metric["goal"] == "max")

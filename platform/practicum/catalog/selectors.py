@@ -35,6 +35,16 @@ def latest_versions() -> QuerySet[ProjectVersion]:
     return rows.order_by("project__title")
 
 
+def versions_to_work_on() -> QuerySet[ProjectVersion]:
+    """The latest versions of what interns work on: readiness checks are left out."""
+    return latest_versions().filter(pk__in=[row.pk for row in latest_versions() if not row.is_check])
+
+
+def latest_checks() -> list[ProjectVersion]:
+    """The latest versions of the readiness checks, by title."""
+    return [row for row in latest_versions() if row.is_check]
+
+
 def latest_version(slug: str) -> ProjectVersion:
     """The latest version of the project ``slug``.
 

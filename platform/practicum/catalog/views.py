@@ -14,12 +14,12 @@ from practicum.catalog.brief import read_brief
 @signed_in
 @require_safe
 def projects(request: PersonRequest) -> HttpResponse:
-    """Every published project as a card."""
+    """Every published project as a card; readiness checks below."""
     cards = [
         {"version": version, "about": version.manifest["project"], "level": selectors.level_of(version)}
-        for version in selectors.latest_versions()
+        for version in selectors.versions_to_work_on()
     ]
-    return render(request, "catalog/projects.html", {"cards": cards})
+    return render(request, "catalog/projects.html", {"cards": cards, "checks": selectors.latest_checks()})
 
 
 @signed_in

@@ -18,6 +18,7 @@ from practicum.errors import Stale
 from practicum.evaluation import rules, slots, telling
 from practicum.evaluation.models import Fault, Phase, Run, RunEvent, RunState, Score, SeedResult
 from practicum.gpus.models import LeaseState
+from practicum.internships.readiness import note_figures
 
 CANDIDATES = 8
 
@@ -203,8 +204,16 @@ def _end(claim: Claim, *, state: RunState, outcome: rules.Outcome, now: datetime
     record(f"run.{run.state}", subject=run, actor=None, now=now, token=claim.token, fault=str(run.fault))
     if outcome.state == RunState.SCORED:
         Score.objects.create(run=run, scored_at=now, **_values(run, outcome=outcome))
+        _note_figures(run, outcome=outcome, now=now)
     telling.ended(run, now=now)
     return run
+
+
+def _note_figures(run: Run, *, outcome: rules.Outcome, now: datetime) -> None:
+    """What a readiness check's bars are held against."""
+    submission = run.submission
+    if submission.internship is not None:
+        note_figures(submission.internship, submission=submission.number, metrics=dict(outcome.metrics), now=now)
 
 
 def _words_for_end(run: Run) -> str:

@@ -37,9 +37,10 @@ def choose_final(submission: Submission, *, actor: User, now: datetime) -> None:
     internship = (
         Internship.objects.select_for_update(of=("self",))
         .select_related("cohort", "version__project")
-        .get(pk=submission.internship_id)
+        .filter(pk=submission.internship_id)
+        .first()
     )
-    if internship.intern_id != actor.pk:
+    if internship is None or internship.intern_id != actor.pk:
         raise NotFound
     _check_open(internship.cohort, project=internship.version.project, now=now)
     if not Score.objects.filter(run__submission=submission).exists():

@@ -16,6 +16,7 @@ from practicum.errors import Conflict, Stale
 from practicum.evaluation import judges, rules, slots
 from practicum.evaluation.models import OPEN_RUN_STATES, Fault, Phase, Run, RunEvent, RunState
 from practicum.internships.models import Internship, InternshipState
+from practicum.internships.readiness import check_in_time
 from practicum.submissions import services as intake
 from practicum.submissions.errors import DailyCap
 from practicum.submissions.models import Source, Submission
@@ -25,7 +26,7 @@ def hand_in(internship: Internship, *, archive: BinaryIO, source: Source, actor:
     """Take in a zip as the internship's next submission and queue its evaluation: both, or nothing.
 
     Raises:
-        Conflict: the internship is over or paused.
+        Conflict: the internship is over or paused, or the time of the readiness check is.
         BadArchive, InvalidNotebook: what was sent can't be used; the file is named.
         SubmissionTooLarge: it is over a cap.
         DuplicateSubmission: exactly these files were handed in before.
@@ -35,7 +36,9 @@ def hand_in(internship: Internship, *, archive: BinaryIO, source: Source, actor:
     if internship.state == InternshipState.PAUSED:
         raise Conflict("This internship is paused; nothing can be handed in until it goes on.")
     if internship.state != InternshipState.ACTIVE:
-        raise Conflict("This internship is over; nothing more can be handed in.")
+        what = "readiness check" if internship.is_check else "internship"
+        raise Conflict(f"This {what} is over; nothing more can be handed in.")
+    check_in_time(internship, now=now)
     with intake.opened(archive, version=internship.version) as parcel, transaction.atomic():
         submission = intake.receive(internship, parcel=parcel, source=source, actor=actor, now=now)
         _check_daily_cap(internship, but_for=submission, now=now)

@@ -257,6 +257,12 @@ def free_cpu_pool() -> Pool | None:
     return Pool.objects.filter(kind=PoolKind.CPU, pk__in=free.values("pool")).first()
 
 
+def cpu_pool() -> Pool | None:
+    """A pool with CPU slots online, free or not; None where there are none."""
+    online = Slot.objects.filter(is_present=True, fault="", server__state=ServerState.ONLINE)
+    return Pool.objects.filter(kind=PoolKind.CPU, pk__in=online.values("pool")).first()
+
+
 def gpu_pool_of(lease: Lease) -> Pool | None:
     """The pool of GPUs that a lease in line waits for; None where it waits for a CPU slot, or for nothing there is."""
     return Pool.objects.filter(pk=lease.pool_id or seen.usual_pool()).exclude(kind=PoolKind.CPU).first()

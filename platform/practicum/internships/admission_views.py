@@ -26,6 +26,7 @@ from practicum.internships.application_selectors import (
 )
 from practicum.internships.forms import tell
 from practicum.internships.models import Application, ApplicationState, Cohort, Invitation
+from practicum.internships.readiness_selectors import standing_of, standings_of
 from practicum.internships.selectors import cohort_of_admin
 from practicum.lib.clock import utc_now
 
@@ -40,8 +41,11 @@ def applications(request: PersonRequest, cohort_slug: str) -> HttpResponse:
     cohort = cohort_of_admin(cohort_slug)
     narrowing = ApplicationFilter(request.GET)
     page = Paginator(narrowing.applications(cohort), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    standings = standings_of(page.object_list, cohort=cohort)
     facts = {
         "cohort": cohort,
+        "standings": standings,
+        "has_checks": any(standings.values()),
         "narrowing": narrowing,
         "is_narrowed": any(request.GET.get(name) for name in narrowing.fields),
         "page": page,
@@ -56,7 +60,8 @@ def applications(request: PersonRequest, cohort_slug: str) -> HttpResponse:
 def applications_csv(request: PersonRequest, cohort_slug: str) -> HttpResponse:
     """The same rows as a file, narrowed down in the same way."""
     cohort = cohort_of_admin(cohort_slug)
-    text = csv_of(ApplicationFilter(request.GET).applications(cohort))
+    rows = ApplicationFilter(request.GET).applications(cohort)
+    text = csv_of(rows, standings=standings_of(rows, cohort=cohort))
     headers = {"Content-Disposition": f'attachment; filename="applications-{cohort.slug}.csv"'}
     return HttpResponse(text, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -107,6 +112,7 @@ def _application_page(
         "place": waitlist_place(row),
         "seats": seats_of(row.cohort),
         "form": form,
+        "checks": standing_of(row),
         "may_offer": row.state in (ApplicationState.RECEIVED, ApplicationState.DECLINED),
         "may_decline": row.state in (ApplicationState.RECEIVED, ApplicationState.OFFERED, ApplicationState.WAITLISTED),
     }

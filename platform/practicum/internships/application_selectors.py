@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -22,6 +22,7 @@ from practicum.internships.models import (
     Prerequisite,
     Wish,
 )
+from practicum.internships.readiness_selectors import CheckStanding
 from practicum.lib.spreadsheet import csv_lines
 
 # The upper ends of the bars of the survey, hours a week.
@@ -192,6 +193,24 @@ COLUMNS: dict[str, Callable[[Application], Any]] = {
 }
 
 
-def csv_of(applications: Iterable[Application]) -> str:
-    """The columns' names, then a line for each application; several answers stand in one cell, with spaces."""
-    return "".join(csv_lines(COLUMNS, ((read(row) for read in COLUMNS.values()) for row in applications)))
+CHECK_COLUMNS: dict[str, Callable[[CheckStanding], Any]] = {
+    "bars_held": lambda row: row.best.held if row.best else "",
+    "bars": lambda row: row.total if row.best else "",
+    "attempts": lambda row: len(row.counted),
+    "best_at": lambda row: row.best.best.scored_at.isoformat() if row.best and row.best.best else "",
+}
+
+
+def csv_of(applications: Iterable[Application], *, standings: Mapping[int, Sequence[CheckStanding]]) -> str:
+    """The columns' names, then a line for each application; several answers stand in one cell, with spaces.
+
+    ``standings``: the cohort's readiness checks for each application, by its number; each has some columns at the end.
+    """
+    checks = next(iter(standings.values()), ())
+    names = [f"{row.project.slug.replace('-', '_')}_{name}" for row in checks for name in CHECK_COLUMNS]
+    lines = (
+        [read(row) for read in COLUMNS.values()]
+        + [read(standing) for standing in standings.get(row.pk, ()) for read in CHECK_COLUMNS.values()]
+        for row in applications
+    )
+    return "".join(csv_lines([*COLUMNS, *names], lines))

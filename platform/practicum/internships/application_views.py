@@ -21,12 +21,13 @@ from practicum.accounts.access import PersonRequest, address_of, interns_only
 from practicum.accounts.models import User
 from practicum.accounts.notices import is_mail_on
 from practicum.accounts.selectors import has_account
-from practicum.errors import NotFound, PracticumError, Refused
-from practicum.internships import applications, invitations, selectors
+from practicum.errors import Invalid, NotFound, PracticumError, Refused
+from practicum.internships import applications, invitations, readiness, selectors
 from practicum.internships.application_forms import AddressForm, ApplicationForm, JoinForm
 from practicum.internships.application_selectors import application_of, own_application, waitlist_place
 from practicum.internships.forms import tell
-from practicum.internships.models import ApplicationState, Cohort, Entry, Invitation
+from practicum.internships.models import Application, ApplicationState, Cohort, Entry, Invitation
+from practicum.internships.readiness_selectors import check_of, checks_of, may_take, standing_of
 from practicum.lib.clock import utc_now
 
 UNUSABLE = 400
@@ -76,7 +77,33 @@ def _facts_of_application(person: User, cohort: Cohort) -> dict[str, Any]:
         "refusal": refusal,
         "may_write": not refusal and not is_closed,
         "is_in_time": cohort.takes_applications(today=localdate()),
+        **_facts_of_checks(application, cohort=cohort),
     }
+
+
+def _facts_of_checks(application: Application | None, *, cohort: Cohort) -> dict[str, Any]:
+    if application is None:
+        return {"asked_checks": checks_of(cohort)}
+    checks = standing_of(application)
+    busy_with = next((each.project.slug for each in checks if each.going_on), "")
+    return {"checks": checks, "may_take": may_take(application, now=utc_now()), "busy_with": busy_with}
+
+
+@interns_only
+@require_POST
+def start_check(request: PersonRequest, cohort_slug: str, check_slug: str) -> HttpResponse:
+    """Take a readiness check, or take it again; then to the notebook. ``after``: how many attempts the page showed."""
+    cohort = selectors.cohort_for(request.user, slug=cohort_slug)
+    application = own_application(request.user, cohort=cohort)
+    check = check_of(cohort, slug=check_slug)
+    after = request.POST.get("after", "")
+    if not after.isdecimal():
+        raise Invalid("Begin a check with the button on the page of your application.")
+    attempt = readiness.start_check(
+        request.user, application=application, check=check, after=int(after[:4]), now=utc_now()
+    )
+    messages.success(request, f"{check.project}: it has begun, with the numbers {attempt.variant}.")
+    return redirect("workspaces:notebook")
 
 
 @interns_only

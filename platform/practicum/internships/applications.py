@@ -18,7 +18,7 @@ from practicum.audit.services import record
 from practicum.errors import Conflict, Forbidden, Invalid
 from practicum.internships import telling
 from practicum.internships.models import SEATED, Application, ApplicationState, Cohort, Entry, Invitation
-from practicum.internships.services import REASON_LENGTH, check_admin
+from practicum.internships.services import REASON_LENGTH, check_admin, end_check
 
 HOURS = (1, 60)
 
@@ -102,6 +102,7 @@ def withdraw(application: Application, *, now: datetime) -> None:
     if not rows.update(withdrawn_from=F("state"), state=ApplicationState.WITHDRAWN, listed_at=None):
         raise Conflict("This application can't be withdrawn any more.")
     record("application.withdrawn", subject=application, actor=application.applicant, now=now)
+    _end_check(application, why="The application was withdrawn.", now=now)
     move_up(application.cohort, now=now)
 
 
@@ -171,6 +172,7 @@ def decline(actor: User, *, application: Application, reason: str, now: datetime
         raise Conflict("This application was withdrawn or answered meanwhile.")
     application.refresh_from_db()
     record("application.declined", subject=application, actor=actor, now=now, reason=reason)
+    _end_check(application, why="The application was declined.", now=now)
     telling.answered(application, now=now)
     move_up(cohort, now=now)
     return application
@@ -191,6 +193,11 @@ def move_up(cohort: Cohort, *, now: datetime) -> int:
         telling.answered(application, now=now)
         moved += 1
     return moved
+
+
+def _end_check(application: Application, *, why: str, now: datetime) -> None:
+    """Nobody goes on with a readiness check for an application that is over."""
+    end_check(application.applicant, why=why, actor=None, now=now, only_in=application.cohort)
 
 
 def _lock(cohort_id: int) -> Cohort:

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from practicum.accounts.access import PersonRequest, admins_only
 from practicum.accounts.models import User
 from practicum.errors import Refused
-from practicum.internships import cohorts, selectors
+from practicum.internships import cohorts, readiness, selectors
 from practicum.internships.application_selectors import application_of
-from practicum.internships.forms import CohortSettingsForm, OfferForm, tell
+from practicum.internships.forms import ChecksForm, CohortSettingsForm, OfferForm, tell
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 
@@ -50,7 +50,7 @@ def settings(request: PersonRequest, cohort_slug: str) -> HttpResponse:
         else:
             messages.success(request, "The settings are saved." if changed else "Nothing was changed.")
             return redirect("internships:settings", row.slug)
-    return _settings_page(request, row, form=form, offer_form=OfferForm(), status=status)
+    return _settings_page(request, row, form=form, status=status)
 
 
 @admins_only
@@ -67,7 +67,7 @@ def offer(request: PersonRequest, cohort_slug: str) -> HttpResponse:
         else:
             messages.success(request, f"{row} offers {made}.")
             return redirect("internships:settings", row.slug)
-    return _settings_page(request, row, form=CohortSettingsForm(cohort=row), offer_form=form, status=status)
+    return _settings_page(request, row, offer_form=form, status=status)
 
 
 @admins_only
@@ -81,8 +81,33 @@ def withdraw(request: PersonRequest, cohort_slug: str, offer_id: int) -> HttpRes
     return redirect("internships:settings", row.slug)
 
 
+@admins_only
+@require_POST
+def set_checks(request: PersonRequest, cohort_slug: str) -> HttpResponse:
+    """Choose the readiness checks of a cohort."""
+    row = selectors.cohort_of_admin(cohort_slug)
+    form = ChecksForm(request.POST, cohort=row)
+    if form.is_valid():
+        changed = readiness.set_checks(request.user, cohort=row, wanted=form.wanted(), now=utc_now())
+        messages.success(request, "The checks are saved." if changed else "Nothing was changed.")
+        return redirect("internships:settings", row.slug)
+    return _settings_page(request, row, checks_form=form, status=UNUSABLE)
+
+
 def _settings_page(
-    request: PersonRequest, row: Cohort, *, form: CohortSettingsForm, offer_form: OfferForm, status: int
+    request: PersonRequest,
+    row: Cohort,
+    *,
+    form: CohortSettingsForm | None = None,
+    offer_form: OfferForm | None = None,
+    checks_form: ChecksForm | None = None,
+    status: int,
 ) -> HttpResponse:
-    facts = {"cohort": row, "form": form, "offer_form": offer_form, "offers": selectors.offers_of(row)}
+    facts = {
+        "cohort": row,
+        "form": form or CohortSettingsForm(cohort=row),
+        "offer_form": offer_form or OfferForm(),
+        "checks_form": checks_form or ChecksForm(cohort=row),
+        "offers": selectors.offers_of(row),
+    }
     return render(request, "internships/settings.html", facts, status=status)

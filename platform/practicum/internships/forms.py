@@ -10,10 +10,12 @@ from django.utils.text import slugify
 
 from practicum.accounts.models import User
 from practicum.catalog.models import Project
+from practicum.catalog.selectors import latest_checks
 from practicum.errors import PracticumError
 from practicum.internships.cohorts import CAPACITY, IDLE_MINUTES, PLACES, SESSION_HOURS, Settings
 from practicum.internships.models import Cohort, Entry
 from practicum.internships.placement_selectors import Candidate
+from practicum.internships.readiness_selectors import checks_of
 from practicum.internships.selectors import active_mentors, published_projects
 from practicum.lib.fields import YesOrNoField
 
@@ -149,6 +151,26 @@ class OfferForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["project"].queryset = published_projects()  # type: ignore[attr-defined]
         self.fields["mentor"].queryset = active_mentors()  # type: ignore[attr-defined]
+
+
+class ChecksForm(forms.Form):
+    """For each published readiness check, whether applicants take it; the fields' names are the checks' short names."""
+
+    CHOICES = (("", "Not here"), ("offered", "Applicants may take it"), ("asked", "Applicants are asked to take it"))
+
+    def __init__(self, sent: QueryDict | None = None, *, cohort: Cohort) -> None:
+        super().__init__(sent, prefix="check")
+        chosen = {row.project.slug: row for row, _, _ in checks_of(cohort)}
+        for version in latest_checks():
+            slug = version.project.slug
+            how = ("asked" if chosen[slug].is_asked else "offered") if slug in chosen else ""
+            self.fields[slug] = forms.ChoiceField(
+                label=version.project.title, choices=self.CHOICES, required=False, initial=how
+            )
+
+    def wanted(self) -> dict[str, str]:
+        """The checks that were chosen; the form is valid."""
+        return {slug: how for slug, how in self.cleaned_data.items() if how}
 
 
 class RankingForm(forms.Form):

@@ -8,12 +8,14 @@ may see an internship's work: its intern, its mentor, and admins (``selectors.in
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 
 from practicum.accounts.models import User
 from practicum.catalog.models import Project, ProjectVersion
+from practicum.internships import readiness_models as readiness_models  # Django looks for models in this module
 
 
 class Entry(models.TextChoices):
@@ -265,22 +267,52 @@ class InternshipState(models.TextChoices):
 GOING_ON = (InternshipState.ACTIVE, InternshipState.PAUSED)
 
 
+class InternshipPurpose(models.TextChoices):
+    """What the work is for: an internship proper, or a readiness check of an applicant."""
+
+    INTERNSHIP = "internship", "Internship"
+    READINESS = "readiness", "Readiness check"
+
+
+def is_proper(prefix: str = "") -> models.Q:
+    """Rows of internships proper. ``prefix``: how to get to the internship, as in ``"submission__internship__"``."""
+    return models.Q(**{f"{prefix}purpose": InternshipPurpose.INTERNSHIP})
+
+
+class ProperInternships(models.Manager["Internship"]):
+    """Internships proper: whatever lists or counts internships leaves readiness checks out."""
+
+    def get_queryset(self) -> models.QuerySet[Internship]:
+        """Without readiness checks."""
+        return super().get_queryset().filter(is_proper())
+
+
 class Internship(models.Model):
     """An intern, a project, a mentor, in a cohort. An intern has at most one that goes on, active or paused.
 
     Paused, it opens no notebook and takes nothing in; what lies ahead moves by the days of the pause once it goes on.
+
+    An applicant's readiness check is a row too, as its work is like every other: its ``mentor`` is the admin who asked
+    for it, it has no milestones and is never completed. ``objects`` leaves such rows out; what is about the work itself
+    (notebook, handing in, evaluation, reading what was handed in) asks ``with_checks``. Through a relation: ``is_proper``.
     """
 
     intern = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="internships")
     mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="mentored")
     cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="internships")
     version = models.ForeignKey(ProjectVersion, on_delete=models.PROTECT, related_name="internships")
+    purpose = models.CharField(
+        max_length=10, choices=InternshipPurpose, default=InternshipPurpose.INTERNSHIP, db_index=True
+    )
     state = models.CharField(max_length=10, choices=InternshipState, default=InternshipState.ACTIVE)
     started_on = models.DateField()
     ends_on = models.DateField(null=True, blank=True, help_text="Where it is another day than the cohort's last.")
     paused_on = models.DateField(null=True, blank=True)
     back_on = models.DateField(null=True, blank=True, help_text="While it is paused: the day on which it goes on.")
     completed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Internship]] = ProperInternships()
+    with_checks: ClassVar[models.Manager[Internship]] = models.Manager()
 
     class Meta:
         ordering = ["cohort", "intern__name"]
@@ -298,6 +330,11 @@ class Internship(models.Model):
     def other_side(self, person_id: int) -> User:
         """The mentor for the intern, and the intern for anybody else."""
         return self.mentor if person_id == self.intern_id else self.intern
+
+    @property
+    def is_check(self) -> bool:
+        """It is a readiness check of an applicant."""
+        return self.purpose == InternshipPurpose.READINESS
 
     @property
     def last_day(self) -> date:

@@ -12,6 +12,7 @@ from practicum.errors import Invalid
 from practicum.internships import placement_selectors as selectors
 from practicum.internships import placements
 from practicum.internships.forms import RankingForm
+from practicum.internships.readiness_selectors import standings_of
 from practicum.internships.selectors import cohort_of_admin, offer_of
 from practicum.lib.clock import utc_now
 
@@ -30,7 +31,14 @@ def ranking(request: PersonRequest, cohort_slug: str) -> HttpResponse:
         placements.rank_applicants(request.user, cohort=cohort, ranked=form.ranked(), now=utc_now())
         messages.success(request, "Your order is saved.")
         return redirect("internships:ranking", cohort.slug)
-    facts = {"cohort": cohort, "form": form, "rows": form.rows()}
+    standings = standings_of([one.application for one in candidates], cohort=cohort)
+    facts = {
+        "cohort": cohort,
+        "form": form,
+        "rows": form.rows(),
+        "standings": standings,
+        "has_checks": any(standings.values()),
+    }
     return render(request, "internships/ranking.html", facts, status=status)
 
 
@@ -41,7 +49,10 @@ def matching(request: PersonRequest, cohort_slug: str) -> HttpResponse:
     cohort = cohort_of_admin(cohort_slug)
     proposal = selectors.proposal_of(cohort)
     market = proposal.market
+    standings = standings_of([row.application for row in proposal.placements], cohort=cohort)
     facts = {
+        "standings": standings,
+        "has_checks": any(standings.values()),
         "cohort": cohort,
         "proposal": proposal,
         "market": market,

@@ -13,9 +13,9 @@ from django.db.models import Q, QuerySet
 
 from practicum.accounts.models import Role, User
 from practicum.catalog.models import Project, ProjectVersion
-from practicum.catalog.selectors import latest_versions
+from practicum.catalog.selectors import latest_versions, versions_to_work_on
 from practicum.errors import NotFound
-from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone, Offer
+from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone, Offer, is_proper
 
 
 def internships_visible_to(user: User) -> QuerySet[Internship]:
@@ -38,13 +38,27 @@ def internship_for(user: User, *, internship_id: int) -> Internship:
     return internship
 
 
+def work_visible_to(user: User) -> QuerySet[Internship]:
+    """The same, and readiness checks: their applicant's own, and admins all."""
+    if user.is_admin:
+        return Internship.with_checks.all()
+    return Internship.with_checks.filter(is_proper(), mentor=user) if user.is_mentor else _work_of(user)
+
+
+def _work_of(user: User) -> QuerySet[Internship]:
+    return Internship.with_checks.select_related("intern", "mentor", "cohort", "version__project").filter(intern=user)
+
+
 def active_internship_of(user: User) -> Internship | None:
-    """The one active internship of an intern, or None."""
-    return (
-        Internship.objects.select_related("intern", "mentor", "cohort", "version__project")
-        .filter(intern=user, state=InternshipState.ACTIVE)
-        .first()
-    )
+    """What this person works on now, or None: the one active internship of an intern, or an applicant's readiness check."""
+    return _work_of(user).filter(state=InternshipState.ACTIVE).first()
+
+
+def latest_work_of(user: User) -> Internship | None:
+    """What goes on, or else the internship, or else the readiness check that ended last."""
+    own = _work_of(user)
+    last = current_internship_of(user) or own.order_by("-completed_at", "-pk").first()
+    return own.filter(state__in=GOING_ON).first() or last
 
 
 def current_internship_of(user: User) -> Internship | None:
@@ -143,5 +157,5 @@ def offered_projects(cohort: Cohort) -> list[OfferedProject]:
 
 
 def published_projects() -> QuerySet[Project]:
-    """Projects with a version, by title."""
-    return Project.objects.filter(versions__isnull=False).distinct()
+    """Projects one may work on, with a version, by title."""
+    return Project.objects.filter(pk__in=versions_to_work_on().values("project"))

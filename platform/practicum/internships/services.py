@@ -17,9 +17,11 @@ from practicum.internships.models import (
     ChangeState,
     Cohort,
     Internship,
+    InternshipPurpose,
     InternshipState,
     Milestone,
 )
+from practicum.internships.readiness_models import CheckAttempt
 from practicum.internships.rules import days_of_pause
 
 REASON_LENGTH = 300
@@ -39,7 +41,7 @@ def check_admin(actor: User) -> None:
 def start_internship(
     intern: User, *, mentor: User, cohort: Cohort, version: ProjectVersion, actor: User, now: datetime
 ) -> Internship:
-    """Begin an internship, with the project's milestones dated by the cohort's weeks.
+    """Begin an internship, with the project's milestones dated by the cohort's weeks. A readiness check they take is over.
 
     Raises:
         Invalid: a person has the wrong role, or an account that is switched off; or the cohort is over.
@@ -52,6 +54,7 @@ def start_internship(
             raise Invalid(f"The account of {person} is switched off.")
     if cohort.ends_on < localdate(now):
         raise Invalid(f"{cohort} is over. Choose a cohort that is in progress or planned.")
+    end_check(intern, why="An internship began.", actor=actor, now=now)
     try:
         with transaction.atomic():
             internship = Internship.objects.create(
@@ -137,6 +140,22 @@ def close_early(internship: Internship, *, reason: str, actor: User, now: dateti
         raise Conflict("This internship has ended already.")
     _lapse(internship, now=now)
     record("internship.ended", subject=internship, actor=actor, now=now, reason=reason)
+
+
+@transaction.atomic
+def end_check(person: User, *, why: str, actor: User | None, now: datetime, only_in: Cohort | None = None) -> bool:
+    """The readiness check this person takes, if any, is over; what was handed in stays. False where none went on.
+
+    ``only_in``: a check for this cohort, and no other.
+    """
+    checks = Internship.with_checks.filter(intern=person, purpose=InternshipPurpose.READINESS, state__in=GOING_ON)
+    checks = checks if only_in is None else checks.filter(cohort=only_in)
+    check = checks.first()
+    if check is None or not checks.filter(pk=check.pk).update(state=InternshipState.ENDED, completed_at=now):
+        return False
+    attempt = CheckAttempt.objects.get(internship=check)
+    record("readiness.ended", subject=attempt, actor=actor, now=now, why=why)
+    return True
 
 
 def _lapse(internship: Internship, *, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django import forms
 from practicum.accounts.models import Role, User
 from practicum.accounts.selectors import accounts_matching
 from practicum.catalog.models import ProjectVersion
-from practicum.catalog.selectors import latest_versions
+from practicum.catalog.selectors import versions_to_work_on
 from practicum.internships.forms import PersonChoice
 from practicum.internships.models import Cohort, Internship
 from practicum.internships.selectors import active_mentors, interns_to_place, open_cohorts
@@ -75,7 +75,7 @@ class InternshipForm(forms.Form):
             "intern": interns_to_place(),
             "mentor": active_mentors(),
             "cohort": open_cohorts(today=today),
-            "version": latest_versions(),
+            "version": versions_to_work_on(),
         }
         for name, queryset in rows.items():
             self.fields[name].queryset = queryset  # type: ignore[attr-defined]

@@ -48,7 +48,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "Close a leaderboard, hide names, release final scores, take it away as CSV", "no own all",
                 "+evaluation:close_board", "+evaluation:board_names", "+evaluation:release_board", "evaluation:board_csv",
             ),
-            _rule("Read projects", "all all all", "catalog:projects", "catalog:project"),
+            _rule(
+                "Read projects, and the notebooks that help against gaps", "all all all",
+                "catalog:projects", "catalog:project", "reviews:remedy",
+            ),
         ),
     ),
     (
@@ -133,6 +136,7 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
         (
             _rule("Read the page of a cohort that takes applications", "all all all", "internships:cohort"),
             _rule("Apply, change what was sent", "all no no", "internships:apply"),
+            _rule("Take a readiness check; the bars held are seen with the application", "own no no", "+internships:start_check"),
             _rule("Withdraw an application", "own no no", "+internships:withdraw", "+internships:undo_withdrawal"),
             _rule("Rank applicants", "no own no", "internships:ranking", "+internships:ranking"),
             _rule(
@@ -149,8 +153,9 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "+internships:send_invitation", "+internships:revoke_invitation",
             ),
             _rule(
-                "Change a cohort's settings and offers; propose, adjust and confirm a matching", "no no all",
+                "Change a cohort's settings, offers and readiness checks; propose, adjust and confirm a matching", "no no all",
                 "internships:settings", "+internships:settings", "+internships:offer", "+internships:withdraw_offer",
+                "+internships:set_checks",
                 "internships:matching", "+internships:propose", "+internships:adjust", "+internships:confirm",
             ),
             _rule(

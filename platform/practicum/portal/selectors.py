@@ -15,7 +15,7 @@ from practicum.evaluation.findings import Finding, findings_of
 from practicum.evaluation.models import OPEN_RUN_STATES, Run, RunState
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState, Slot
-from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone
+from practicum.internships.models import GOING_ON, Cohort, Internship, InternshipState, Milestone, is_proper
 from practicum.internships.selectors import internships_visible_to
 from practicum.portal import charts
 from practicum.reviews.models import Review, ReviewState
@@ -224,8 +224,10 @@ class CohortLine:
 def cohort_lines(*, today: date) -> list[CohortLine]:
     """Every cohort, the latest first, with its counts: one query."""
     rows = Cohort.objects.annotate(
-        active=Count("internships", filter=Q(internships__state=InternshipState.ACTIVE)),
-        completed=Count("internships", filter=Q(internships__state=InternshipState.COMPLETED)),
+        active=Count("internships", filter=is_proper("internships__") & Q(internships__state=InternshipState.ACTIVE)),
+        completed=Count(
+            "internships", filter=is_proper("internships__") & Q(internships__state=InternshipState.COMPLETED)
+        ),
     )
     return [_cohort_line(row, today=today) for row in rows]
 
@@ -247,12 +249,13 @@ def internships_of_cohort(cohort: Cohort) -> QuerySet[Internship]:
 
 def people_without_internship() -> QuerySet[User]:
     """Active interns who are in no internship yet, by name."""
-    return User.objects.filter(role="intern", is_active=True, internships__isnull=True).order_by("name")
+    placed = Internship.objects.values("intern")
+    return User.objects.filter(role="intern", is_active=True).exclude(pk__in=placed).order_by("name")
 
 
 def mentors_with_counts() -> QuerySet[User]:
     """Every mentor whose account is not deleted, with ``interns``, the number of active internships."""
-    active = Count("mentored", filter=Q(mentored__state=InternshipState.ACTIVE))
+    active = Count("mentored", filter=is_proper("mentored__") & Q(mentored__state=InternshipState.ACTIVE))
     return User.objects.filter(role="mentor", deleted_at__isnull=True).annotate(interns=active).order_by("name")
 
 

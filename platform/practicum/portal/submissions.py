@@ -19,6 +19,7 @@ from practicum.evaluation.models import Fault, Run
 from practicum.evaluation.selectors import again_of, comparison, latest_run, place_of, results_of, timeline
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.internships.models import Internship
+from practicum.internships.readiness_selectors import results_on
 from practicum.lib.clock import utc_now
 from practicum.lib.digest import digest_bytes
 from practicum.portal import charts
@@ -36,6 +37,10 @@ ADVICE = {
     Fault.OURS: "This was our fault, not yours, and it costs you no attempt. Your mentor can run it again from "
     "this page.",
 }
+OURS_IN_A_CHECK = (
+    "This was our fault, not yours, and it counts for nothing. Write to an admin, who can run it again from this page, or "
+    "change a line and hand in once more."
+)
 
 
 def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
@@ -52,9 +57,11 @@ def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
     standing = None
     if internship is not None and not is_open:
         standing = standings_of([internship], exact=not user.is_intern)[internship.pk]
+    is_check = internship is not None and internship.is_check
     return {
         "submission": submission,
         "internship": internship,
+        "check": None if internship is None or is_open else results_on(internship, submission=submission.number),
         "run": run,
         "log": _log_for(user, run=run),
         "is_open": is_open,
@@ -66,16 +73,23 @@ def page_of(user: User, *, submission_id: int) -> dict[str, Any]:
         "curve": charts.run_curve(run) if run else None,
         "comparison": None if is_open else comparison(submission, exact=not user.is_intern),
         "metrics": [] if user.is_intern else _other_metrics(submission, run=run),
-        "advice": ADVICE.get(Fault(run.fault), "") if run else "",
+        "advice": _advice(run, is_check=is_check),
         "feedback": feedback_on(submission),
-        "final": None if standing is None else _final(submission, standing=standing, viewer=user, now=now),
+        "final": None if standing is None or is_check else _final(submission, standing=standing, viewer=user, now=now),
         "again": again_of(submission, user=user),
         "may_rerun": not user.is_intern and not is_open,
         "newer_judge": judge,
         "newer_judge_number": str(judge.number) if judge else "",
         "may_cancel": is_open and run is not None and submission.internship is not None,
-        **({} if is_open or internship is None else top_of_board(internship, viewer=user, now=now)),
+        **({} if is_open or internship is None or is_check else top_of_board(internship, viewer=user, now=now)),
     }
+
+
+def _advice(run: Run | None, *, is_check: bool) -> str:
+    """What to do about an end without a score."""
+    if run is None:
+        return ""
+    return OURS_IN_A_CHECK if is_check and run.fault == Fault.OURS else ADVICE.get(Fault(run.fault), "")
 
 
 def _log_for(user: User, *, run: Run | None) -> str:

@@ -19,7 +19,13 @@ from practicum.gpus.selectors import usage_series
 from practicum.internships.application_selectors import applications_of, open_to
 from practicum.internships.models import GOING_ON, Internship
 from practicum.internships.placement_selectors import cohorts_to_rank
-from practicum.internships.selectors import current_internship_of, days_left, internship_for
+from practicum.internships.selectors import (
+    active_internship_of,
+    current_internship_of,
+    days_left,
+    internship_for,
+    latest_work_of,
+)
 from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
@@ -46,7 +52,11 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
     internship = current_internship_of(request.user)
     if internship is None:
         person = request.user
-        waiting = {"applications": applications_of(person), "cohorts": open_to(person, today=localdate())}
+        waiting = {
+            "applications": applications_of(person),
+            "cohorts": open_to(person, today=localdate()),
+            "check": active_internship_of(person),
+        }
         return render(request, "portal/home_waiting.html", waiting)
     today = localdate()
     (progress,) = selectors.progress_of([internship], today=today, viewer=request.user)
@@ -55,6 +65,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
     facts: dict[str, Any] = {
         "progress": progress,
         "internship": internship,
+        "check": None if internship.state in GOING_ON else active_internship_of(request.user),
         "days_left": days_left(internship, today=today),
         "session": session,
         "gpu_line": standing_of(session, now=utc_now()) if session is not None else None,
@@ -140,7 +151,7 @@ def attention(request: PersonRequest) -> HttpResponse:
 @require_safe
 def own_submissions(request: PersonRequest) -> HttpResponse:
     """What this intern has handed in."""
-    internship = current_internship_of(request.user)
+    internship = latest_work_of(request.user)
     facts: dict[str, Any] = {"internship": internship, "lines": []}
     if internship is not None:
         standing = standings_of([internship])[internship.pk]

@@ -20,7 +20,7 @@ from django.db.models import Sum
 
 from practicum.accounts.models import User
 from practicum.errors import Invalid
-from practicum.internships.models import GOING_ON
+from practicum.internships.models import GOING_ON, is_proper
 from practicum.reviews.models import DeskVisit, Review, ReviewState
 from practicum.reviews.selectors import latest_only
 from practicum.reviews.services import check_mentor
@@ -108,7 +108,7 @@ def _seconds(submissions: set[int]) -> dict[tuple[int, int], int]:
 
 def _waiting(*, now: datetime) -> dict[int, list[timedelta]]:
     """How long the submissions that wait now have waited, by mentor."""
-    rows = latest_only(Submission.objects.filter(internship__state__in=GOING_ON))
+    rows = latest_only(Submission.objects.filter(is_proper("internship__"), internship__state__in=GOING_ON))
     rows = rows.exclude(review__state__in=[ReviewState.ACCEPTED, ReviewState.CHANGES])
     found: dict[int, list[timedelta]] = defaultdict(list)
     for mentor_id, came in rows.values_list("internship__mentor", "received_at"):

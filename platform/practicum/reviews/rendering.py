@@ -29,6 +29,7 @@ from typing import Any
 
 from django.conf import settings
 
+from practicum.catalog.models import ProjectVersion
 from practicum.evaluation import executed
 from practicum.evaluation.models import Run
 from practicum.lib.digest import digest_bytes
@@ -161,6 +162,14 @@ def _notebook_of(submission: Submission) -> bytes | Rendered:
     if len(content) > most:
         return Rendered("big", f"The notebook is larger than {most // 1024**2} MB; larger ones are not shown.", "")
     return content
+
+
+def render_remedy(version: ProjectVersion, *, name: str, now: datetime) -> Rendered:
+    """A notebook that a readiness check offers against a gap, as it lies in the project's folder."""
+    content = read_regular(version.folder / "project", name, most=settings.PRACTICUM_NOTEBOOK_MAX_BYTES)
+    if content is None:
+        return Rendered("none", "The notebook's file is not there.", "")
+    return _kept_or_made("notebook", content=content, now=now)
 
 
 def render_executed(run: Run, *, now: datetime) -> Rendered:

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from practicum.accounts.models import User
 from practicum.errors import NotFound
 from practicum.evaluation.models import Run, RunState
-from practicum.internships.models import GOING_ON, Internship, InternshipState
+from practicum.internships.models import GOING_ON, Internship, InternshipState, is_proper
 from practicum.reviews import rules
 from practicum.reviews.models import Comment, Review, ReviewState
 from practicum.reviews.scores import Comparison, compare
@@ -76,12 +76,12 @@ class PointsLine:
 
 
 def submission_to_review(user: User, *, submission_id: int) -> Submission:
-    """The submission of an internship ``user`` may see, with all the desk needs. Baselines are not reviewed.
+    """The submission of an internship ``user`` may see, with all the desk needs. Baselines and checks are not reviewed.
 
     Raises:
         NotFound: there is none, or it is not theirs to see.
     """
-    rows = submissions_visible_to(user).filter(internship__isnull=False).select_related("review__mentor")
+    rows = submissions_visible_to(user).filter(is_proper("internship__")).select_related("review__mentor")
     submission = rows.filter(pk=submission_id).prefetch_related(BY_ATTEMPT).first()
     if submission is None:
         raise NotFound
@@ -147,7 +147,9 @@ def reviews_awaiting(mentor: User, *, now: datetime) -> list[Waiting]:
 
     Those whose evaluation has ended come first, among them the longest waiting. A fixed number of queries.
     """
-    rows = Submission.objects.filter(internship__mentor=mentor, internship__state__in=GOING_ON)
+    rows = Submission.objects.filter(
+        is_proper("internship__"), internship__mentor=mentor, internship__state__in=GOING_ON
+    )
     rows = latest_only(rows).filter(Q(review__isnull=True) | Q(review__state=ReviewState.OPEN))
     rows = rows.select_related("internship__intern", "internship__cohort", "version__project", "review")
     submissions = list(rows.prefetch_related(BY_ATTEMPT).order_by("received_at", "pk"))

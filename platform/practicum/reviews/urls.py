@@ -20,5 +20,6 @@ urlpatterns = [
     path("review/<int:submission_id>/bank/<int:snippet_id>/forget/", bank_views.forget, name="forget_snippet"),
     path("review/<int:submission_id>/minutes/", minutes_views.tell, name="tell_minutes"),
     path("review/<int:submission_id>/undo/", views.undo, name="undo"),
+    path("projects/<slug:check_slug>/<int:number>/remedies/<path:remedy>", views.remedy, name="remedy"),
     path("submissions/<int:submission_id>/notebook/", views.notebook, name="notebook"),
 ]

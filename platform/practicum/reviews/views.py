@@ -16,10 +16,11 @@ from practicum.accounts.access import PersonRequest, mentors_only, signed_in
 from practicum.accounts.models import User
 from practicum.errors import NotFound, Refused
 from practicum.evaluation.selectors import again_of
+from practicum.internships.readiness_selectors import remedy_version
 from practicum.lib.clock import utc_now
 from practicum.reviews import clock, drafts, minutes, selectors, services
 from practicum.reviews import desk as desk_page
-from practicum.reviews.rendering import Rendered, render_executed, render_notebook
+from practicum.reviews.rendering import Rendered, render_executed, render_notebook, render_remedy
 from practicum.reviews.rounds import rendered_since
 from practicum.submissions.models import Submission
 from practicum.submissions.selectors import submission_for
@@ -67,7 +68,19 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     with ``?again`` as it ended when the platform ran it from clean.
     """
     submission = submission_for(request.user, submission_id=submission_id)
-    rendered = _rendered(request.user, submission=submission, asked=request.GET)
+    return _sandboxed(request, _rendered(request.user, submission=submission, asked=request.GET))
+
+
+@signed_in
+@require_safe
+@xframe_options_sameorigin
+def remedy(request: PersonRequest, check_slug: str, number: int, remedy: str) -> HttpResponse:
+    """A notebook that helps against a gap of a readiness check, rendered like every other: in the sandbox."""
+    version = remedy_version(check_slug, number=number, name=remedy)
+    return _sandboxed(request, render_remedy(version, name=remedy, now=utc_now()))
+
+
+def _sandboxed(request: PersonRequest, rendered: Rendered) -> HttpResponse:
     theme = request.GET.get("theme", "")
     if rendered.is_ok:
         chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING

@@ -1,7 +1,7 @@
 """Holds each submission's code against that of other interns of the same project version, and notes near-copies.
 
-A note is for mentors to look at; nothing follows from it by itself. What the project hands out (starter notebook,
-baseline, evaluator) is left out. Files are read as text, up to a cap, and never run.
+A note is for mentors to look at; nothing follows from it by itself. Readiness checks are not compared. What the project
+hands out (starter notebook, baseline, evaluator) is left out. Files are read as text, up to a cap, and never run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from django.db import transaction
 
 from practicum.audit.services import record
 from practicum.catalog.models import ProjectVersion
+from practicum.internships.models import is_proper
 from practicum.lib.files import read_regular
 from practicum.submissions.models import Likeness, Submission
 from practicum.submissions.rules import ARTIFACT, NOTEBOOK
@@ -29,7 +30,7 @@ MOST_OTHERS = 200
 
 def compare_next(*, now: datetime) -> bool:
     """Hold the oldest submission that was not compared yet against the others; False when there is none."""
-    waiting = Submission.objects.filter(compared_at__isnull=True, internship__isnull=False)
+    waiting = Submission.objects.filter(is_proper("internship__"), compared_at__isnull=True)
     submission = waiting.select_related("version__project", "internship").order_by("received_at", "pk").first()
     if submission is None:
         return False
@@ -64,7 +65,7 @@ def _turned(passage: dict[str, object]) -> dict[str, object]:
 def _alike_ones(submission: Submission) -> list[tuple[Submission, Alike]]:
     """The submissions of other interns, one of each at most, that a mentor should look at beside this one."""
     assert submission.internship is not None
-    others = Submission.objects.filter(version=submission.version, internship__isnull=False)
+    others = Submission.objects.filter(is_proper("internship__"), version=submission.version)
     others = others.exclude(internship__intern=submission.internship.intern).select_related("internship")
     known = grams_of(handed_out(submission.version))
     mine = _fingerprint(submission, known=known)

@@ -1,6 +1,7 @@
 """Questions about submissions. ``submission_for`` is the one gate to a submission and its files.
 
-Who may see a submission: those who may see its internship; a project's baseline, everybody signed in.
+Who may see a submission: those who may see its internship; of a readiness check, its applicant and admins; a project's
+baseline, everybody signed in.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from practicum.accounts.models import User
 from practicum.errors import NotFound
-from practicum.internships.selectors import internships_visible_to
+from practicum.internships.selectors import work_visible_to
 from practicum.submissions.models import Likeness, Submission
 
 
@@ -26,7 +27,7 @@ class HeldFile:
 
 def submissions_visible_to(user: User) -> QuerySet[Submission]:
     """What ``user`` may see, newest first, with intern, mentor, cohort and project loaded."""
-    visible = Q(internship__in=internships_visible_to(user)) | Q(internship__isnull=True)
+    visible = Q(internship__in=work_visible_to(user)) | Q(internship__isnull=True)
     return Submission.objects.filter(visible).select_related(
         "internship__intern", "internship__mentor", "internship__cohort", "version__project"
     )

@@ -84,7 +84,7 @@ def receive(internship: Internship, *, parcel: Parcel, source: Source, actor: Us
     Raises:
         DuplicateSubmission: exactly these files were handed in before.
     """
-    Internship.objects.select_for_update().get(pk=internship.pk)
+    Internship.with_checks.select_for_update().get(pk=internship.pk)
     mine = Submission.objects.filter(internship=internship)
     same = mine.filter(digest=parcel.digest).first()
     if same is not None:

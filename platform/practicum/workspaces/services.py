@@ -16,7 +16,9 @@ from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import services as leases
 from practicum.gpus import use
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState
+from practicum.gpus.selectors import cpu_pool
 from practicum.internships.models import Internship
+from practicum.internships.readiness_selectors import environment_of
 from practicum.internships.selectors import active_internship_of
 from practicum.workspaces import lifecycle, rules, selectors, turns
 from practicum.workspaces.archives import HOME, home_volume
@@ -40,7 +42,8 @@ class NoLease(Conflict):
 
 
 def open_notebook(user: User, *, now: datetime) -> Session:
-    """Put the intern in line for a notebook; with one open already, that one.
+    """Put the intern in line for a notebook; with one open already, that one. A readiness check takes no GPU where there
+    are CPU slots.
 
     Raises:
         Conflict: no active internship, or the last notebook's container is still being cleared away.
@@ -62,7 +65,8 @@ def open_notebook(user: User, *, now: datetime) -> Session:
 
 
 def _request(user: User, internship: Internship, *, now: datetime) -> Session:
-    return lifecycle.enter_line(user, internship, pool=None, message="In line for a slot", now=now)
+    pool = cpu_pool() if internship.is_check else None
+    return lifecycle.enter_line(user, internship, pool=pool, message="In line for a slot", now=now)
 
 
 @transaction.atomic
@@ -166,6 +170,7 @@ def grant_of(session: Session, lease: Lease, *, pass_token: str) -> dict[str, An
             "PRACTICUM_PROJECT": slug,
             "PRACTICUM_PROJECT_DIR": f"{HOME}/{slug}",
             "PRACTICUM_DATA": "/data",
+            **environment_of(session.internship),
         },
         "limits": {
             "cpus": settings.PRACTICUM_WORKSPACE_CPUS,

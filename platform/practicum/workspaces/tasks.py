@@ -35,6 +35,7 @@ FOLLOW_SECONDS = 1.0
 CLEAR_SECONDS = 0.5
 DEACTIVATED = "The account was switched off."
 INTERNSHIP_ENDED = "The internship was ended. Its files are kept."
+CHECK_OVER = "The readiness check is over. What you handed in is kept."
 INTERNSHIP_PAUSED = "The internship is paused. Its files are kept."
 WAITED_TOO_LONG = "Nothing became free in 12 hours. Try again when fewer people work."
 NOT_TAKEN = "Your turn came and nobody took the slot within ten minutes, so it went to the next in line."
@@ -135,6 +136,8 @@ def _reason_to_go(session: Session) -> str | None:
     """Why its person may have no slot any more."""
     if not session.user.is_active:
         return DEACTIVATED
+    if session.internship.is_check and session.internship.state == InternshipState.ENDED:
+        return CHECK_OVER
     reasons = {InternshipState.ENDED: INTERNSHIP_ENDED, InternshipState.PAUSED: INTERNSHIP_PAUSED}
     return reasons.get(InternshipState(session.internship.state))
 

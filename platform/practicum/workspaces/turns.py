@@ -23,7 +23,9 @@ def may_work_meanwhile(session: Session) -> bool:
 
 
 def may_join_line(session: Session) -> bool:
-    """It is on a CPU slot, has no place in line, and GPUs are there."""
+    """It is on a CPU slot, has no place in line, and GPUs are there. A readiness check needs none."""
+    if session.internship.is_check:
+        return False
     slot = session.lease.slot
     is_on_cpu = session.state in places.ON_CPU and slot is not None and slot.kind == SlotKind.CPU
     return is_on_cpu and session.next_lease_id is None and usual_gpu_pool() is not None

@@ -514,3 +514,31 @@ def test_arrays_survive_writing_and_reading_and_never_hold_objects(tmp_path: Pat
     (tmp_path / "b.npz").write_text("text", encoding="utf-8")
     with pytest.raises(ValueError, match=r"b\.npz is not an \.npz file"):
         read_npz(tmp_path / "b.npz")
+
+
+def test_a_readiness_check_shows_its_remedies_and_tells_its_bars(project: Path) -> None:
+    said = """
+[readiness]
+prerequisite = "python"
+minutes = 30
+variants = 8
+
+[[bars]]
+name = "Count"
+metric = "count"
+pass = 0.9
+gap = "The count is wrong."
+remedy = "remedy/count.ipynb"
+reading = [{ title = "Counting", url = "https://count.example", why = "it counts" }]
+"""
+    with (project / "project.toml").open("a", encoding="utf-8") as file:
+        file.write(said)
+
+    lacking = checked(project, "project.toml")
+    (project / "remedy").mkdir()
+    shutil.copy(project / "start.ipynb", project / "remedy" / "count.ipynb")
+    there = checked(project, "project.toml", "golden cases")
+
+    assert fault_of(lacking) == "project.toml: Count: its remedy remedy/count.ipynb is not in the project's folder"
+    assert there.results[0].detail.endswith("1 bars")
+    assert "perfect: evaluate returns no count, the metric of the bar 'Count'" in fault_of(there)

@@ -13,8 +13,11 @@ from practicum.config.demo.cast import CAST
 from practicum.config.management.commands.seed_demo import account, third_week_cohort
 from practicum.internships.models import Application, CheckIn, Placement
 from practicum.internships.placement_selectors import proposal_of
+from practicum.internships.readiness import set_checks
+from practicum.internships.readiness_models import CohortCheck
 from practicum.internships.record_selectors import weeks_of
 from practicum.internships.services import start_internship
+from tests.unit.internships.checks import publish_check
 
 
 @pytest.fixture
@@ -47,6 +50,22 @@ def test_the_next_cohort_has_applications_a_waiting_list_and_a_proposal_without_
     features = "features-without-labels"
     assert placed == {"emil": "digits", "hana": features, "jonas": None, "nadia": "digits"}
     assert proposal_of(cohort).conflicts == ["Jonas Bauer has no project."]
+
+
+def test_nadia_takes_the_check_of_machine_learning_and_an_admins_later_choice_stays(
+    people: dict[str, User], versions: dict[str, ProjectVersion], now: Any
+) -> None:
+    cohort = way.upcoming_cohort(people, versions=versions, today=now.date(), now=now)
+    assert way.begun_check(cohort, checks=[], people=people, now=now) is None
+    checks = [publish_check(people["ada"], now=now), publish_check(people["ada"], now=now, slug="readiness-python")]
+
+    begun = way.begun_check(cohort, checks=checks, people=people, now=now)
+    set_checks(people["ada"], cohort=cohort, wanted={"readiness-ml": "offered"}, now=now)
+
+    assert begun is not None
+    assert way.begun_check(cohort, checks=checks, people=people, now=now) == begun
+    assert begun.internship.intern == people["nadia"]
+    assert [(row.project.slug, row.is_asked) for row in CohortCheck.objects.all()] == [("readiness-ml", False)]
 
 
 def test_the_check_ins_of_the_demo_are_written_once_and_this_week_waits_for_ines(

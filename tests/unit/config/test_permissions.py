@@ -35,6 +35,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from practicum.accounts.models import User
 from practicum.portal import permissions
 from tests.conftest import make_user
+from tests.unit.internships.checks import publish_check
 
 COLUMNS = (
     "outsider",
@@ -167,8 +168,10 @@ MATRIX: dict[str, tuple[str, str]] = {
         "302 404 404 404 404 404 405 302 302 302",
         "302 404 404 404 404 404 409 302 302 302",
     ),
+    "internships:set_checks": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
     "internships:settings": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "internships:sign_up": ("404 302 302 302 302 302 302 404 404 404", "404 302 302 302 302 302 302 404 404 404"),
+    "internships:start_check": ("302 405 405 405 404 404 404 302 302 302", "302 400 404 404 404 404 404 302 302 302"),
     "internships:take_back": ("302 405 405 405 405 405 405 302 302 302", "302 302 404 404 403 404 403 302 302 302"),
     "internships:undo_withdrawal": (
         "302 405 405 405 404 404 404 302 302 302",
@@ -235,6 +238,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "reviews:tell_minutes": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
     "reviews:inbox": ("302 404 404 404 200 200 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
     "reviews:notebook": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "reviews:remedy": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "reviews:resolve": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
     "reviews:undo": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 409 404 404 302 302 302"),
     "submissions:file": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -293,6 +297,7 @@ def things(
     from practicum.gpus.reservation_feed import secret_of
     from practicum.internships.invitations import token_of as link_token_of
     from practicum.internships.models import Application, Change, Invitation, Offer, Placement
+    from practicum.internships.readiness_models import CohortCheck
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment, Snippet
     from practicum.submissions.models import Likeness, Submission
@@ -348,6 +353,8 @@ def things(
     application = Application.objects.create(
         cohort=internship.cohort, applicant=intern, background="x", hours_a_week=8, hardware="none", sent_at=now, changed_at=now
     )  # fmt: skip
+    check = publish_check(admin, now=now)
+    CohortCheck.objects.create(cohort=internship.cohort, project=check.project, is_asked=True, added_by=admin)
     change = Change.objects.create(internship=internship, kind="end", asked_by=intern, asked_at=now, reason="x")
     matched = Application.objects.create(
         cohort=internship.cohort, applicant=make_user("anna", role="intern", name="Anna"), background="x", hours_a_week=8,
@@ -376,6 +383,8 @@ def things(
         "invitation_id": invitation.pk,
         "placement_id": placement.pk,
         "change_id": change.pk,
+        "check_slug": check.project.slug,
+        "remedy": "remedy/sgd.ipynb",
         "token": link_token_of(invitation),
         "ticket": way_out_of(intern, what="digest").rstrip("/").rpartition("/")[2],
         "snapshot_id": snapshot.pk,

@@ -13,6 +13,8 @@ from practicum.internships.invitations import invitation_of, invite, join_as, to
 from practicum.internships.models import Application, Change, Internship, MentorRanking, Offer
 from practicum.internships.placement_selectors import proposal_of
 from practicum.internships.placements import confirm, propose
+from practicum.internships.readiness import start_check
+from practicum.internships.readiness_models import CheckAttempt
 from tests.unit.gpus.test_concurrency import at_once
 from tests.unit.internships.conftest import ANSWERS
 
@@ -83,3 +85,25 @@ def test_a_request_is_answered_once(shared_database: None, internship: Any, inte
     (is_agreed,) = told
     internship.refresh_from_db()
     assert (internship.state == "ended") is is_agreed
+
+
+def test_a_check_begun_in_four_tabs_while_the_matching_is_confirmed_leaves_one_thing_that_goes_on(
+    shared_database: None, open_cohort: Any, check: Any, version: Any, mentor: Any, intern: Any, admin: Any, now: Any
+) -> None:
+    row = apply(intern, cohort=open_cohort, answers=ANSWERS, now=now)
+    at_once([lambda: start_check(intern, application=row, check=check, after=0, now=now)] * 4)
+    assert CheckAttempt.objects.count() == 1
+    offer_place(admin, application=row, now=now)
+    Offer.objects.create(cohort=open_cohort, project=version.project, mentor=mentor, places=1)
+    MentorRanking.objects.create(cohort=open_cohort, mentor=mentor, ranked=[row.pk], changed_at=now)
+    propose(admin, cohort=open_cohort, now=now)
+    seen = proposal_of(open_cohort).seen
+
+    def take() -> None:
+        with suppress(Conflict):
+            start_check(intern, application=row, check=check, after=1, now=now)
+
+    at_once([take, lambda: confirm(admin, cohort=open_cohort, seen=seen, now=now), take])
+
+    going_on = Internship.with_checks.filter(intern=intern, state="active")
+    assert [one.purpose for one in going_on] == ["internship"]

@@ -1,4 +1,5 @@
-"""The demo's next cohort: people have applied, four have a place, one waits, and a proposal is ready to be confirmed.
+"""The demo's next cohort: people have applied, four have a place, one waits, and a proposal is ready to be confirmed; one
+of them takes a readiness check.
 
 And the check-ins of Ines and Mira: two weeks are written by both, this week's by Mira only.
 """
@@ -10,12 +11,15 @@ from datetime import date, datetime, timedelta
 
 from practicum.accounts.models import User
 from practicum.catalog.models import ProjectVersion
-from practicum.internships import applications, cohorts, placements
+from practicum.internships import applications, cohorts, placements, readiness
 from practicum.internships.applications import Answers
 from practicum.internships.check_ins import Note, check_in
 from practicum.internships.models import Application, CheckIn, Cohort, Internship
+from practicum.internships.readiness_models import CheckAttempt
+from practicum.internships.readiness_selectors import check_of
 
 DIGITS, FEATURES = "digits", "features-without-labels"
+FIRST_CHECK = "readiness-ml"
 BASE = Answers(
     background="",
     hours_a_week=12,
@@ -127,6 +131,24 @@ def _admit(cohort: Cohort, *, people: dict[str, User], now: datetime) -> None:
         ranked = [sent[name].pk for name in names]
         placements.rank_applicants(people[mentor], cohort=cohort, ranked=ranked, now=now)
     placements.propose(people["ada"], cohort=cohort, now=now)
+
+
+def begun_check(
+    cohort: Cohort, *, checks: list[ProjectVersion], people: dict[str, User], now: datetime
+) -> CheckAttempt | None:
+    """The cohort asks for these checks, and Nadia takes that of machine learning; made once. None where there is none."""
+    found = CheckAttempt.objects.filter(application__cohort=cohort).select_related("internship__version__project")
+    if found.exists() or not checks:
+        return found.filter(project__slug=FIRST_CHECK).order_by("pk").first()
+    wanted = {version.project.slug: "asked" for version in checks}
+    readiness.set_checks(people["ada"], cohort=cohort, wanted=wanted, now=now)
+    nadia = people["nadia"]
+    application = Application.objects.get(cohort=cohort, applicant=nadia)
+    if FIRST_CHECK not in wanted:
+        return None
+    return readiness.start_check(
+        nadia, application=application, check=check_of(cohort, slug=FIRST_CHECK), after=0, now=now
+    )
 
 
 def check_ins(internship: Internship, *, now: datetime) -> None:

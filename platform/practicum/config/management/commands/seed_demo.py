@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ from practicum.evaluation.baselines import evaluate_baseline
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.evaluation.services import hand_in
 from practicum.internships.models import Cohort, Internship
+from practicum.internships.readiness_models import CheckAttempt
 from practicum.internships.services import complete_internship, reach_milestone, start_internship
 from practicum.lib.clock import utc_now
 from practicum.lib.notebooks import nbformat
@@ -43,6 +44,7 @@ from practicum.workspaces.services import open_notebook
 
 PROJECTS = Path(__file__).resolve().parents[5] / "projects"
 SLUGS = ("digits", "features-without-labels")
+CHECKS = sorted(path.name for path in PROJECTS.glob("readiness-*"))
 # The demo starts in seconds: what trains, runs the notebook or hands in bad work is left to the project check.
 QUICK_CHECKS = (
     "the six files",
@@ -53,6 +55,8 @@ QUICK_CHECKS = (
     "ids and groups are disjoint",
     "nothing leaks",
 )
+# Readiness checks are asked of applicants beside all this: only what costs no container is looked at.
+QUICKEST_CHECKS = QUICK_CHECKS[:3]
 EVALUATION_SECONDS = 300
 BASELINE_REPORT = """# The baseline, run as it is
 
@@ -82,16 +86,17 @@ class Command(BaseCommand):
             self.without_work(people)
             return
         with ThreadPoolExecutor(max_workers=len(SLUGS)) as threads:
-            prepared = dict(
-                zip(SLUGS, threads.map(lambda slug: self.prepare(slug, by=people["mira"]), SLUGS), strict=True)
-            )
+            preparing = threads.map(lambda slug: self.prepare(slug, by=people["mira"]), SLUGS)
+            checks = list(threads.map(lambda slug: self.prepare_check(slug, by=people["mira"]), CHECKS))
+            prepared = dict(zip(SLUGS, preparing, strict=True))
         versions = {slug: version for slug, (version, _) in prepared.items()}
         cohort = third_week_cohort(today=utc_now().date())
         interns = {name: self.place(name, people=people, cohort=cohort, versions=versions) for name in PLACES}
-        self.next_cohort(interns["ines"], people=people, versions=versions)
+        cohort_to_come = self.next_cohort(interns["ines"], people=people, versions=versions)
+        check = way.begun_check(cohort_to_come, checks=checks, people=people, now=utc_now())
         with_notebooks = {slug: folder for slug, (_, folder) in prepared.items()}
         self.step("Notebook of ines asked for", lambda: open_notebook(people["ines"], now=utc_now()))
-        self.work(interns, people=people, notebooks=with_notebooks)
+        self.work(interns, people=people, notebooks=with_notebooks, check=check)
 
     def without_work(self, people: dict[str, User]) -> None:
         """Everybody has a place and a project, and nobody has begun."""
@@ -119,10 +124,17 @@ class Command(BaseCommand):
         finally:
             connections.close_all()
 
-    def publish(self, slug: str, *, by: User) -> ProjectVersion:
+    def prepare_check(self, slug: str, *, by: User) -> ProjectVersion:
+        """The published version of a readiness check."""
+        try:
+            return self.publish(slug, by=by, only=QUICKEST_CHECKS)
+        finally:
+            connections.close_all()
+
+    def publish(self, slug: str, *, by: User, only: Sequence[str] = QUICK_CHECKS) -> ProjectVersion:
         """The published version."""
         version: ProjectVersion = self.step(
-            f"Project {slug} published", lambda: published(PROJECTS / slug, by=by, engine=self.engine)
+            f"Project {slug} published", lambda: published(PROJECTS / slug, by=by, engine=self.engine, only=only)
         )
         return version
 
@@ -148,16 +160,24 @@ class Command(BaseCommand):
 
     def next_cohort(
         self, internship: Internship, *, people: dict[str, User], versions: dict[str, ProjectVersion]
-    ) -> None:
-        """Applications and a proposal for the next cohort, and the check-ins of an internship in this one."""
+    ) -> Cohort:
+        """The next cohort with applications and a proposal, and the check-ins of an internship in this one."""
         now = utc_now()
-        self.step(
+        cohort: Cohort = self.step(
             "Applications to the winter cohort",
             lambda: way.upcoming_cohort(people, versions=versions, today=now.date(), now=now),
         )
         self.step("Check-ins of ines and mira", lambda: way.check_ins(internship, now=now))
+        return cohort
 
-    def work(self, interns: dict[str, Internship], *, people: dict[str, User], notebooks: dict[str, Path]) -> None:
+    def work(
+        self,
+        interns: dict[str, Internship],
+        *,
+        people: dict[str, User],
+        notebooks: dict[str, Path],
+        check: CheckAttempt | None,
+    ) -> None:
         """Hand in, wait for the scores, review."""
 
         def start(intern: str) -> Path:
@@ -196,11 +216,20 @@ class Command(BaseCommand):
                 "digits-moved", version=interns["sam"].version, notebook=start("sam") / "start.ipynb"
             ),
         )
-        handed_in = [sam, lin, tomas, ines, second]
+        handed_in = [sam, lin, tomas, ines, second, *self.check_of_nadia(check)]
         self.step(f"{len(handed_in)} submissions evaluated", lambda: wait_for_runs(handed_in))
         self.review(sam=second, lin=lin, people=people)
         self.hand_in_once(interns["noor"], number=1, make=lambda: first_hour("noor"))
         self.stdout.write("  Noor has just handed in")
+
+    def check_of_nadia(self, check: CheckAttempt | None) -> list[Submission]:
+        """What Nadia handed in to her readiness check: one bar held, and gaps."""
+        if check is None:
+            return []
+        work = check.internship
+        return [
+            self.hand_in_once(work, number=1, make=lambda: material.check_work(work.version, variant=check.variant))
+        ]
 
     def hand_in_once(self, internship: Internship, *, number: int, make: Callable[[], Any]) -> Submission:
         """The intern's submission of this number; handed in now if it isn't there."""
@@ -260,12 +289,12 @@ def certify(internship: Internship, *, mentor: User) -> None:
         allow_early(certificate, actor=mentor, now=utc_now())
 
 
-def published(directory: Path, *, by: User, engine: Engine) -> ProjectVersion:
+def published(directory: Path, *, by: User, engine: Engine, only: Sequence[str] = QUICK_CHECKS) -> ProjectVersion:
     """The project, published now if it isn't there, after the checks that take seconds."""
     there = published_as(directory, mode=Mode.TOY)
     if there is not None:
         return there
-    report = check_in_containers(directory, engine=engine, only=QUICK_CHECKS)
+    report = check_in_containers(directory, engine=engine, only=only)
     return publish(directory, mode=Mode.TOY, report=report, actor=by, engine=engine, now=utc_now())
 
 

@@ -33,6 +33,7 @@ from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
 from practicum.gpus import tasks as gpus
+from practicum.internships import readiness
 from practicum.internships import services as internships
 from practicum.lib.clock import utc_now
 from practicum.persons import tasks as persons
@@ -157,6 +158,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             notices.prune(now=utc_now())
             digests.prune(now=utc_now())
             internships.resume_due(now=utc_now())
+            readiness.end_due(now=utc_now())
             reconciled[0] = time.monotonic()
         return False
 
