@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session as BrowserSession
 
 from practicum.accounts.models import Notice, User
 from practicum.accounts.services import reset_password, set_active
@@ -129,6 +130,14 @@ def test_nothing_of_the_person_is_left(life: Life, files: Callable[[], str], now
     assert ("forget", "ines") in life.hub.calls
     assert Deletion.objects.get().state == "done"
     assert Record.objects.filter(verb="account.deleted", object_id=str(number)).count() == 1
+
+
+def test_no_browser_is_signed_in_any_more(life: Life, client_of: Any, now: Any) -> None:
+    client_of(life.intern)
+    assert BrowserSession.objects.exists()
+    wish(life.intern, now=now)
+    life.delete(now + GRACE)
+    assert not BrowserSession.objects.exists()
 
 
 def test_what_others_rely_on_is_still_there(life: Life, now: Any) -> None:
