@@ -8,8 +8,9 @@ from lab import tree
 
 def bag(x: np.ndarray, y: np.ndarray, *, count: int, seed: int) -> list:
     """``count`` trees. Each should be grown on a sample of its own, drawn with replacement, as large as the data."""
-    random = np.random.default_rng(seed)  # noqa: F841  (you will need it)
-    return [tree(x, y) for _ in range(count)]
+    random = np.random.default_rng(seed)
+    rows = random.permutation(len(x))
+    return [tree(x[rows], y[rows]) for _ in range(count)]
 
 
 def vote(trees: list, x: np.ndarray) -> np.ndarray:
