@@ -23,6 +23,7 @@ from practicum.reviews.rendering import Rendered, render_executed, render_notebo
 from practicum.reviews.rounds import rendered_since
 from practicum.submissions.models import Submission
 from practicum.submissions.selectors import submission_for
+from practicum.workspaces.help_selectors import requests_for
 
 SANDBOX = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; form-action 'none'; "
@@ -42,6 +43,7 @@ def inbox(request: PersonRequest) -> HttpResponse:
     decided = selectors.decided_recently(request.user)
     spent = minutes.spent_on([review.submission for review in decided], mentor=request.user)
     facts = {
+        "help": requests_for(request.user, now=now),
         "waiting": clock.inbox_of(request.user, now=now),
         "clock": clock.clock_of(request.user, now=now),
         "decided": [(review, spent.get(review.submission_id)) for review in decided],
@@ -68,11 +70,14 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     """
     submission = submission_for(request.user, submission_id=submission_id)
     rendered = _rendered(request.user, submission=submission, asked=request.GET)
-    theme = request.GET.get("theme", "")
+    return sandboxed(request, rendered=rendered, theme=request.GET.get("theme", ""), folds=request.GET.get("open", ""))
+
+
+def sandboxed(request: PersonRequest, *, rendered: Rendered, theme: str, folds: str = "") -> HttpResponse:
+    """The rendered page, or why there is none, under the policy that lets nothing run and nothing be asked for."""
     if rendered.is_ok:
         chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING
-        html = _unfolded(rendered.html.replace(OPENING, chosen, 1), folds=request.GET.get("open", ""))
-        response = HttpResponse(html)
+        response = HttpResponse(_unfolded(rendered.html.replace(OPENING, chosen, 1), folds=folds))
     else:
         facts = {"rendered": rendered, "theme": theme if theme in THEMES else ""}
         response = render(request, "reviews/notebook_problem.html", facts)
