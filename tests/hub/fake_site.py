@@ -144,6 +144,8 @@ class FakeSite:
         nobody = {"state": "none", "helper": "", "helper_name": "", "topic": "", "until": None, "url": ""}
         if path == "/api/workspace/activity":
             return 200, {"stop_at": None, "warning": "", "lease_until": None, "is_help_open": bearer in self.help}, {}
+        if path == "/api/workspace/status":
+            return 200, {"submissions": []}, {}
         if path == "/api/workspace/help":
             return 200, self.help.get(bearer, nobody), {}
         if path == "/api/workspace/help/notebook":
