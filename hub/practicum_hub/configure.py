@@ -35,9 +35,10 @@ AUTH_REFRESH_SECONDS = 50
 # How long a notebook server may trust what the hub last said about a browser's token.
 TOKEN_CACHE_SECONDS = 30
 
-# What the site may do at the hub: make users, start and stop their servers, see what runs. Not: shut down, roles.
-SITE_SCOPES = ["admin:users", "servers"]
-# What an intern may do at the hub: open and stop the own notebook. Starting is the site's.
+# What the site may do at the hub: make users, start and stop their servers, see what runs, let a mentor into one whose
+# intern allowed it (nobody can share what they may not use themselves). Not: shut down, roles.
+SITE_SCOPES = ["admin:users", "servers", "shares", "access:servers"]
+# What an intern may do at the hub: open and stop the own notebook. Starting, and letting others in, is the site's.
 INTERN_SCOPES = [
     "access:servers!user",
     "delete:servers!user",

@@ -48,6 +48,9 @@ class FakeSite:
     grants: list[Grant] = field(default_factory=list)
     spent: dict[str, Grant] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    # By the token of a notebook: who helps there; and the notebooks that were shown to them.
+    help: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shown: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _server: ThreadingHTTPServer | None = None
 
@@ -95,6 +98,8 @@ class FakeSite:
         with self.lock:
             for collection in (self.leases, self.events, self.deactivated, self.grants, self.spent, self.codes):
                 collection.clear()
+            self.help.clear()
+            self.shown.clear()
             self.claims = self.refreshes = self.userinfos = 0
             self.away = False
 
@@ -116,6 +121,8 @@ class FakeSite:
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         if url.path.startswith("/api/hub/"):
             return self._hub(url.path, fields) if secrets.compare_digest(bearer, HUB_TOKEN) else (401, {}, {})
+        if url.path.startswith("/api/workspace/"):
+            return self._workspace(url.path, query, bearer)
         if (method, url.path) == ("GET", "/o/authorize/"):
             return self._authorize(query)
         if (method, url.path) == ("POST", "/o/token/"):
@@ -131,6 +138,19 @@ class FakeSite:
         if parts[2] == "sessions" and parts[4:] == ["events"]:
             self.events.append({"session": parts[3], **fields})
             return 204, {}, {}
+        return 404, {}, {}
+
+    def _workspace(self, path: str, query: dict[str, str], bearer: str) -> Reply:
+        nobody = {"state": "none", "helper": "", "helper_name": "", "topic": "", "until": None, "url": ""}
+        if path == "/api/workspace/activity":
+            return 200, {"stop_at": None, "warning": "", "lease_until": None, "is_help_open": bearer in self.help}, {}
+        if path == "/api/workspace/status":
+            return 200, {"submissions": []}, {}
+        if path == "/api/workspace/help":
+            return 200, self.help.get(bearer, nobody), {}
+        if path == "/api/workspace/help/notebook":
+            self.shown.append(query["path"])
+            return 201, {}, {}
         return 404, {}, {}
 
     def _claim(self, username: str) -> Reply:

@@ -21,6 +21,7 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 BASELINE = 0.95
 STATES = ("received", "queued", "running", "scored")
@@ -64,6 +65,8 @@ class FakeSite:
         self.warning: str | None = None
         self.gpu: dict[str, Any] | None = None
         self.moves = 0
+        self.help: dict[str, Any] = {}
+        self.shown: dict[str, list[bytes]] = {}
         self.refusal: tuple[int, dict[str, Any]] | None = None
         self._began: dict[int, float] = {}
 
@@ -128,6 +131,14 @@ class FakeSite:
                 if following == "scored":
                     self._end(one, score=0.971)
         return {key: value for key, value in one.items() if key != "digest"}
+
+    def help_now(self) -> dict[str, Any]:
+        """The answer of GET /api/workspace/help."""
+        until = (datetime.now(UTC) + timedelta(minutes=30)).isoformat()
+        nobody = {"state": "none", "helper": "", "helper_name": "", "topic": "", "until": None, "helper_url": ""}
+        somebody = {"helper": "mira", "helper_name": "Mira Mentor", "topic": "Why does it diverge?", "until": until}
+        helping = {**nobody, **somebody, **self.help} if self.help else nobody
+        return {**helping, "url": f"{self.url}/notebook/help/"}
 
     def receive(self, fields: dict[str, bytes]) -> tuple[int, dict[str, Any]]:
         """Take a hand-in; the status and the answer."""
@@ -211,6 +222,8 @@ def _handler(site: FakeSite) -> type[BaseHTTPRequestHandler]:
                 return refused
             if self.path == "/api/workspace/status":
                 return 200, site.status()
+            if self.path == "/api/workspace/help":
+                return 200, site.help_now()
             head, _, number = self.path.rpartition("/")
             if head == "/api/workspace/submissions" and number.isdigit() and 0 < int(number) <= len(site.submissions):
                 return 200, site.public(site.submissions[int(number) - 1])
@@ -230,7 +243,17 @@ def _handler(site: FakeSite) -> type[BaseHTTPRequestHandler]:
             if self.path == "/api/workspace/activity":
                 site.activity.append(json.loads(body))
                 until = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
-                return 200, {"stop_at": until if site.warning else None, "warning": site.warning, "lease_until": until}
+                stop_at = until if site.warning else None
+                answer = {"stop_at": stop_at, "warning": site.warning, "lease_until": until}
+                return 200, answer | {"is_help_open": bool(site.help)}
+            if self.path == "/api/workspace/help/end":
+                site.help = {}
+                return 200, site.help_now()
+            if self.path.startswith("/api/workspace/help/notebook?path="):
+                if site.help.get("state") not in ("reading", "hands_asked", "hands"):
+                    return _error(409, "conflict", "Nobody reads this notebook now.")
+                site.shown.setdefault(unquote(self.path.partition("=")[2]), []).append(body)
+                return 201, {}
             if self.path == "/api/workspace/move":
                 if site.gpu is None or site.gpu["state"] != "turn":
                     return _error(409, "conflict", "No GPU is kept for you now.")

@@ -268,7 +268,13 @@ def test_without_the_site_the_notebook_still_works_and_says_so(lab: Lab, page: P
 
 
 @pytest.mark.parametrize(
-    ("path", "method"), [("/practicum/status", "GET"), ("/practicum/submit", "POST"), ("/practicum/move", "POST")]
+    ("path", "method"),
+    [
+        ("/practicum/status", "GET"),
+        ("/practicum/submit", "POST"),
+        ("/practicum/move", "POST"),
+        ("/practicum/help/end", "POST"),
+    ],
 )
 def test_a_stranger_on_the_notebooks_address_is_refused(lab: Lab, path: str, method: str) -> None:
     assert lab.request(path, method=method) == 403
@@ -292,3 +298,50 @@ def test_nothing_of_jupyterlab_offers_to_reach_out(lab: Lab, page: Page) -> None
     assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
     assert "@jupyterlab/extensionmanager-extension" in config["disabledExtensions"]
     assert "Extension Manager is 'readonly'" in lab.log.read_text()
+
+
+def test_the_panel_and_the_top_bar_say_who_is_in_and_open_files_are_saved_for_who_reads(lab: Lab, page: Page) -> None:
+    lab.open(page)
+    panel, badge = page.locator(".pr-panel"), page.locator(".pr-badge")
+    ask = panel.get_by_role("link", name="Ask for help")
+    expect(ask).to_have_attribute("href", f"{lab.site.url}/notebook/help/")
+    expect(badge).to_be_hidden()
+    refresh = panel.get_by_role("button", name="Refresh")
+
+    lab.site.help = {"state": "asked"}
+    refresh.click()
+    expect(badge).to_have_text("You asked Mira Mentor for help")
+    assert lab.site.shown == {}, "nobody reads yet"
+    lab.site.help = {"state": "reading"}
+    expect(badge).to_have_text("Mira Mentor reads your notebooks", timeout=15_000)
+    wait_for(lambda: lab.site.shown.get("digits/start.ipynb"))
+    page.locator(".jp-Notebook .jp-CodeCell").nth(2).locator(".cm-content").click()
+    page.keyboard.type("# shown without a save by hand\n")
+    wait_for(lambda: b"shown without a save by hand" in lab.site.shown["digits/start.ipynb"][-1])
+
+    lab.site.help = {"state": "hands_asked"}
+    expect(panel.get_by_role("link", name="Answer")).to_have_attribute(
+        "href", f"{lab.site.url}/notebook/help/", timeout=15_000
+    )
+    expect(page.locator(".Toastify__toast", has_text="Mira Mentor asks to work in your notebook.")).to_be_visible()
+    lab.site.help = {"state": "hands"}
+    expect(badge).to_have_text("Mira Mentor may work in your notebook", timeout=15_000)
+
+    panel.get_by_role("button", name="End the help").click()
+
+    expect(page.locator(".Toastify__toast", has_text="The help has ended.")).to_be_visible()
+    expect(badge).to_be_hidden()
+    expect(ask).to_be_visible()
+    assert lab.site.help == {}
+
+
+def test_a_notebook_is_shown_again_only_when_it_was_saved_anew(lab: Lab, page: Page) -> None:
+    lab.open(page)
+    lab.site.help = {"state": "reading"}
+    wait_for(lambda: lab.site.shown.get("digits/start.ipynb"))
+    count = len(lab.site.activity)
+
+    wait_for(lambda: len(lab.site.activity) > count + 12)
+
+    assert len(lab.site.shown["digits/start.ipynb"]) <= 2
+    assert set(lab.site.shown) == {"digits/start.ipynb"}

@@ -162,6 +162,7 @@ class ActivityAnswer:
     stop_at: datetime | None
     warning: str
     lease_until: datetime | None
+    is_help_open: bool = False
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> ActivityAnswer:
@@ -170,7 +171,38 @@ class ActivityAnswer:
             stop_at=_moment(answer.get("stop_at")),
             warning=str(answer.get("warning") or ""),
             lease_until=_moment(answer.get("lease_until")),
+            is_help_open=bool(answer.get("is_help_open")),
         )
+
+
+@dataclass(frozen=True)
+class Help:
+    """Who helps here. ``state``: none, asked, reading, hands_asked or hands; ``url`` is the intern's page of it."""
+
+    state: str
+    helper: str
+    helper_name: str
+    topic: str
+    until: datetime | None
+    url: str
+    helper_url: str
+
+    @classmethod
+    def read(cls, answer: Mapping[str, Any]) -> Help:
+        """Raises: KeyError, TypeError, ValueError on an answer that says nothing of help."""
+        return cls(
+            state=str(answer["state"]),
+            helper=str(answer["helper"]),
+            helper_name=str(answer["helper_name"]),
+            topic=str(answer["topic"]),
+            until=_moment(answer.get("until")),
+            url=str(answer["url"]),
+            helper_url=str(answer.get("helper_url") or ""),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The same shape as on the wire."""
+        return asdict(self) | {"until": self.until.isoformat() if self.until else None}
 
 
 def until(moment: datetime, *, now: datetime) -> timedelta:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from practicum_hub.workspace import errors
-from practicum_hub.workspace.answers import Activity, ActivityAnswer, Status, Submission
+from practicum_hub.workspace.answers import Activity, ActivityAnswer, Help, Status, Submission
 
 CALL_SECONDS = 10.0
 UPLOAD_SECONDS = 180.0
@@ -112,6 +112,20 @@ class SiteClient:
         """
         answer = self._call("POST", "/api/workspace/move", body=b"", headers={"Content-Length": "0"})
         return _understood(lambda said: str(said["url"]), answer)
+
+    def help(self) -> Help:
+        """Who helps in this notebook now, and how far they may go."""
+        return _understood(Help.read, self._call("GET", "/api/workspace/help"))
+
+    def end_help(self) -> Help:
+        """Help is over."""
+        answer = self._call("POST", "/api/workspace/help/end", body=b"", headers={"Content-Length": "0"})
+        return _understood(Help.read, answer)
+
+    def send_notebook(self, path: str, content: bytes) -> None:
+        """Show a notebook as it is saved to the mentor who reads. Raises: SiteRefused when nobody reads."""
+        headers = {"Content-Type": "application/x-ipynb+json", "Content-Length": str(len(content))}
+        self._call("POST", f"/api/workspace/help/notebook?{urlencode({'path': path})}", body=content, headers=headers)
 
     def _call(
         self,

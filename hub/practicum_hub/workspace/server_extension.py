@@ -1,7 +1,8 @@
-"""Jupyter Server extension: hands in for the panel's button, answers it, and reports activity to the site.
+"""Jupyter Server extension: hands in for the panel's button, answers it, reports activity to the site, keeps the door.
 
 The browser never has the session's token: it asks this server, which asks the site. When the site is away, the
-handlers say so and the reporter tries again at its next turn.
+handlers say so and the reporter tries again at its next turn. A mentor who is let in sees the panel and works in the
+notebooks; handing in, moving and the end of help stay the person's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from practicum_hub.workspace import errors
 from practicum_hub.workspace.activity import ProcessorMeter, session_processes
 from practicum_hub.workspace.answers import Activity, ActivityAnswer
 from practicum_hub.workspace.client import Environment, SiteClient
+from practicum_hub.workspace.door import SHUT, Door
 from practicum_hub.workspace.handin import HandIn, hand_in
+from practicum_hub.workspace.helping import FOLLOW_SECONDS, HelpFollower
 
 REPORT_SECONDS = 15.0
 WATCH_SECONDS = 1.0
@@ -82,6 +85,10 @@ class ActivityReporter:
         self._meter = ProcessorMeter()
         self._is_away = False
 
+    def knows_of_help(self) -> bool:
+        """The site's last answer says that help was asked for."""
+        return self.answer is not None and self.answer.is_help_open
+
     async def report(self) -> None:
         """Send one report. Never raises: the server goes on whatever the site does."""
         try:
@@ -112,9 +119,19 @@ class PracticumHandler(APIHandler):  # type: ignore[misc]
 
     auth_resource = "practicum"
 
-    def initialize(self, client: SiteClient, reporter: ActivityReporter, root: Path) -> None:
+    def initialize(self, client: SiteClient, reporter: ActivityReporter, helping: HelpFollower, root: Path) -> None:
         """Given by the extension at start."""
-        self.client, self.reporter, self.root = client, reporter, root
+        self.client, self.reporter, self.helping, self.root = client, reporter, helping, root
+
+    @property
+    def is_guest(self) -> bool:
+        """Who asks is not this notebook's person."""
+        return self.helping.door.is_guest(self.current_user)
+
+    def owner_only(self) -> None:
+        """Raises: HTTPError 403 for a guest."""
+        if self.is_guest:
+            raise web.HTTPError(403, SHUT)
 
     def refuse(self, failure: errors.WorkspaceError) -> None:
         """Answer with the sentence of a refusal."""
@@ -135,6 +152,7 @@ class StatusHandler(PracticumHandler):
         self.set_header("Cache-Control", "no-store")
         try:
             status = await asyncio.to_thread(self.client.raw_status)
+            helping = await self.helping.refresh()
         except errors.WorkspaceError as failure:
             self.refuse(failure)
             return
@@ -142,7 +160,8 @@ class StatusHandler(PracticumHandler):
         stop_at = answer.stop_at.isoformat() if answer and answer.stop_at else None
         warning = answer.warning if answer else ""
         site = {"site_url": self.client.environment.site_url}
-        self.finish(json.dumps({**status, **site, "warning": warning, "stop_at": stop_at}))
+        help = helping.as_json() | {"is_guest": self.is_guest}
+        self.finish(json.dumps({**status, **site, "warning": warning, "stop_at": stop_at, "help": help}))
 
 
 class MoveHandler(PracticumHandler):
@@ -152,12 +171,29 @@ class MoveHandler(PracticumHandler):
     @authorized  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """200 with the page on which to wait, or the reason why there is no GPU."""
+        self.owner_only()
         try:
             url = await asyncio.to_thread(self.client.move)
         except errors.WorkspaceError as failure:
             self.refuse(failure)
             return
         self.finish(json.dumps({"url": url}))
+
+
+class EndHelpHandler(PracticumHandler):
+    """Ends the help that goes on here, and shows out who is in."""
+
+    @web.authenticated
+    @authorized  # type: ignore[untyped-decorator]
+    async def post(self) -> None:
+        """200 with what is so now, or the reason why it is not known."""
+        self.owner_only()
+        try:
+            helping = await self.helping.end()
+        except errors.WorkspaceError as failure:
+            self.refuse(failure)
+            return
+        self.finish(json.dumps(helping.as_json()))
 
 
 class SubmitHandler(PracticumHandler):
@@ -167,6 +203,7 @@ class SubmitHandler(PracticumHandler):
     @authorized  # type: ignore[untyped-decorator]
     async def post(self) -> None:
         """201 with the submission, or the reason why there is none."""
+        self.owner_only()
         notebook = (self.get_json_body() or {}).get("notebook")
         try:
             path = self._notebook(notebook) if notebook else None
@@ -198,7 +235,9 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(app: ServerApp) -> None:
-    """Add the handlers and start reporting; outside a Practicum session only say so."""
+    """Shut the door, add the handlers and start reporting; outside a Practicum session only shut it and say so."""
+    door = Door(os.environ.get("JUPYTERHUB_USER", ""))
+    door.guard(app.identity_provider)
     try:
         client = SiteClient(Environment.read(os.environ))
     except errors.NotAWorkspace as failure:
@@ -206,7 +245,8 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
         return
     watch = KernelWatch(app)
     reporter = ActivityReporter(app, client=client, watch=watch)
-    arguments = {"client": client, "reporter": reporter, "root": Path(app.root_dir)}
+    helping = HelpFollower(app, client=client, door=door, is_asked_for=reporter.knows_of_help)
+    arguments = {"client": client, "reporter": reporter, "helping": helping, "root": Path(app.root_dir)}
     base = app.web_app.settings["base_url"]
     app.web_app.add_handlers(
         ".*$",
@@ -214,8 +254,10 @@ def _load_jupyter_server_extension(app: ServerApp) -> None:
             (url_path_join(base, "practicum", "status"), StatusHandler, arguments),
             (url_path_join(base, "practicum", "submit"), SubmitHandler, arguments),
             (url_path_join(base, "practicum", "move"), MoveHandler, arguments),
+            (url_path_join(base, "practicum", "help", "end"), EndHelpHandler, arguments),
         ],
     )
     seconds = float(os.environ.get("PRACTICUM_ACTIVITY_SECONDS", REPORT_SECONDS))
+    PeriodicCallback(helping.follow, FOLLOW_SECONDS * 1000).start()
     PeriodicCallback(watch.refresh, WATCH_SECONDS * 1000).start()
     PeriodicCallback(reporter.report, seconds * 1000, jitter=0.1).start()

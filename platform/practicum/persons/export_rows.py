@@ -22,6 +22,7 @@ from practicum.evaluation.models import Run
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.gpus.models import Lease, LeaseSample, Reservation
 from practicum.internships.models import Application, Change, CheckIn, Internship, Invitation, MentorRanking
+from practicum.internships.readiness_models import CheckAttempt
 from practicum.internships.record_selectors import weeks_of
 from practicum.persons.models import Deletion
 from practicum.reviews.models import Comment, DeskVisit, Draft, Review, ReviewState
@@ -99,6 +100,19 @@ def applications(about: About) -> Rows:
         hardware=lambda row: row.get_hardware_display(), about_the_hardware=lambda row: row.hardware_note,
         wishes_to_learn=lambda row: row.wishes_in_words(), about_the_wishes=lambda row: row.wishes_note,
         projects_the_dearest_first=lambda row: row.projects_in_words(),
+    )  # fmt: skip
+
+
+def readiness(about: About) -> Rows:
+    """The readiness checks they took, and what was reached on each bar."""
+    return _each(
+        CheckAttempt.objects.filter(application__applicant=about.person)
+        .select_related("application__cohort", "project").prefetch_related("reached"),
+        cohort=lambda row: row.application.cohort.name, check=lambda row: row.project.title, attempt=lambda row: row.number,
+        numbers=lambda row: row.variant, started_at=lambda row: row.started_at, until=lambda row: row.until,
+        reached=lambda row: [
+            {"submission": one.submission, "scored_at": one.scored_at, "bars": one.values} for one in row.reached.all()
+        ],
     )  # fmt: skip
 
 
@@ -341,6 +355,7 @@ KINDS = (
     Kind("how-you-are-told", "how you chose to be told", told),
     Kind("notices", "what you were told in the last 90 days", notices),
     Kind("applications", "what you sent to get into a cohort, and what became of it", applications),
+    Kind("readiness", "the readiness checks you took, and what you reached on each bar", readiness),
     Kind("invitations", "invitations that were sent to you or by you", invitations),
     Kind("rankings", "the order in which you would take applicants", rankings),
     Kind("internships", "your internships, or those you mentor, with milestones", internships),

@@ -99,6 +99,11 @@ LINES: tuple[Line, ...] = (
         "Projects offered with this mentor", "internships.Offer", "mentor", "keep",
         "Placements refer to them; in cohorts that are not over they are withdrawn.", of="mentor",
     ),
+    _line(
+        "Readiness checks: what was reached on each bar", "internships.BarsReached", "values", "delete", THEIRS,
+        of="attempt__application__applicant",
+    ),
+    _line("Who added a readiness check to a cohort", "internships.CohortCheck", "added_by", "keep", POINTS_ON, of="added_by"),
     # --- Internships ---
     _line(
         "Internships: cohort, project, days, state", "internships.Internship", "intern mentor", "keep",

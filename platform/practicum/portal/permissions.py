@@ -100,6 +100,15 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "+workspaces:take", "+workspaces:meanwhile",
             ),
             _rule("Stop a notebook", "all no no", "+workspaces:stop"),
+            _rule(
+                "Ask for help in one's running notebook, let a mentor work in it or not, end it", "all no no",
+                "workspaces:help", "+workspaces:help", "+workspaces:help_allow", "+workspaces:help_refuse",
+                "+workspaces:help_end",
+            ),
+            _rule(
+                "Read a running notebook whose intern asked for help, ask to work in it, end it", "no own no",
+                "reviews:help", "reviews:help_notebook", "+reviews:help_open", "+reviews:help_hands", "+reviews:help_end",
+            ),
             _rule("List snapshots", "all no no", "workspaces:snapshots"),
             _rule(
                 "Download or unpack a snapshot of the files", "own no no", "workspaces:snapshot_archive", "+workspaces:restore"

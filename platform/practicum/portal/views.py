@@ -33,6 +33,7 @@ from practicum.portal.attention import rows_for
 from practicum.portal.forms import EndForm, MentorForm
 from practicum.reviews.clock import clock_of, own_wait
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
+from practicum.workspaces.help_selectors import requests_for
 from practicum.workspaces.selectors import open_session_of, sessions_of_internship
 from practicum.workspaces.standing import standing_of
 
@@ -87,6 +88,7 @@ def _mentor_home(request: PersonRequest) -> HttpResponse:
         "rows": rows,
         "waiting": reviews_awaiting(request.user, now=utc_now()),
         "to_rank": cohorts_to_rank(request.user),
+        "help": requests_for(request.user, now=utc_now()),
     }
     return render(request, "portal/home_mentor.html", facts)
 

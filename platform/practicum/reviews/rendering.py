@@ -190,6 +190,16 @@ def render_report(submission: Submission, *, now: datetime) -> Rendered:
     return _kept_or_made("report", content=content, now=now)
 
 
+def render_passing(content: bytes) -> Rendered:
+    """A notebook that is shown now and kept nowhere: what an intern has open while their mentor reads."""
+    top = Path(settings.PRACTICUM_DATA_DIR) / "rendered"
+    top.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".passing-", dir=top) as folder:
+        place = Path(folder) / "page"
+        _make("notebook", content=content, place=place)
+        return _read(place)
+
+
 @cache
 def converter_mark() -> str:
     """Names the converter by its own files and the libraries it uses: another one renders anew."""

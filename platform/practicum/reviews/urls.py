@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.reviews import bank_views, minutes_views, views
+from practicum.reviews import bank_views, help_views, minutes_views, views
 
 app_name = "reviews"
 urlpatterns = [
     path("review/", views.inbox, name="inbox"),
     path("review/minutes/", minutes_views.sums, name="minutes"),
+    path("review/help/<int:request_id>/", help_views.page, name="help"),
+    path("review/help/<int:request_id>/open/", help_views.begin, name="help_open"),
+    path("review/help/<int:request_id>/hands/", help_views.hands, name="help_hands"),
+    path("review/help/<int:request_id>/end/", help_views.end, name="help_end"),
+    path("review/help/<int:request_id>/notebook/<int:notebook_id>/", help_views.notebook, name="help_notebook"),
     path("review/<int:submission_id>/", views.desk, name="desk"),
     path("review/<int:submission_id>/comment/", views.comment, name="comment"),
     path("review/<int:submission_id>/resolve/<int:comment_id>/", views.resolve, name="resolve"),

@@ -24,6 +24,7 @@ from practicum.reviews.rendering import Rendered, render_executed, render_notebo
 from practicum.reviews.rounds import rendered_since
 from practicum.submissions.models import Submission
 from practicum.submissions.selectors import submission_for
+from practicum.workspaces.help_selectors import requests_for
 
 SANDBOX = (
     "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; form-action 'none'; "
@@ -43,6 +44,7 @@ def inbox(request: PersonRequest) -> HttpResponse:
     decided = selectors.decided_recently(request.user)
     spent = minutes.spent_on([review.submission for review in decided], mentor=request.user)
     facts = {
+        "help": requests_for(request.user, now=now),
         "waiting": clock.inbox_of(request.user, now=now),
         "clock": clock.clock_of(request.user, now=now),
         "decided": [(review, spent.get(review.submission_id)) for review in decided],
@@ -68,7 +70,8 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
     with ``?again`` as it ended when the platform ran it from clean.
     """
     submission = submission_for(request.user, submission_id=submission_id)
-    return _sandboxed(request, _rendered(request.user, submission=submission, asked=request.GET))
+    rendered = _rendered(request.user, submission=submission, asked=request.GET)
+    return sandboxed(request, rendered=rendered, theme=request.GET.get("theme", ""), folds=request.GET.get("open", ""))
 
 
 @signed_in
@@ -77,15 +80,15 @@ def notebook(request: PersonRequest, submission_id: int) -> HttpResponse:
 def remedy(request: PersonRequest, check_slug: str, number: int, remedy: str) -> HttpResponse:
     """A notebook that helps against a gap of a readiness check, rendered like every other: in the sandbox."""
     version = remedy_version(check_slug, number=number, name=remedy)
-    return _sandboxed(request, render_remedy(version, name=remedy, now=utc_now()))
+    rendered = render_remedy(version, name=remedy, now=utc_now())
+    return sandboxed(request, rendered=rendered, theme=request.GET.get("theme", ""), folds=request.GET.get("open", ""))
 
 
-def _sandboxed(request: PersonRequest, rendered: Rendered) -> HttpResponse:
-    theme = request.GET.get("theme", "")
+def sandboxed(request: PersonRequest, *, rendered: Rendered, theme: str, folds: str = "") -> HttpResponse:
+    """The rendered page, or why there is none, under the policy that lets nothing run and nothing be asked for."""
     if rendered.is_ok:
         chosen = f'<html lang="en" data-theme="{theme}">' if theme in THEMES else OPENING
-        html = _unfolded(rendered.html.replace(OPENING, chosen, 1), folds=request.GET.get("open", ""))
-        response = HttpResponse(html)
+        response = HttpResponse(_unfolded(rendered.html.replace(OPENING, chosen, 1), folds=folds))
     else:
         facts = {"rendered": rendered, "theme": theme if theme in THEMES else ""}
         response = render(request, "reviews/notebook_problem.html", facts)

@@ -58,6 +58,15 @@ class Hub(Protocol):
     def forget(self, username: str) -> None:
         """The hub knows no such person any more; a server of theirs is stopped. One it never knew is no error."""
 
+    def share(self, username: str, *, guest: str) -> None:
+        """``guest`` may use the person's server from now on."""
+
+    def unshare(self, username: str) -> None:
+        """Nobody but the person may use their server; a person the hub doesn't know shares none."""
+
+    def guests(self, username: str) -> set[str]:
+        """Who else may use the person's server: people by name, groups with ``@`` before."""
+
 
 class HttpHub:
     """The hub over HTTP, with the site's service token. Safe to share between threads."""
@@ -111,14 +120,42 @@ class HttpHub:
         if answer.status_code not in (204, 404):
             raise HubRefused(_message(answer))
 
+    def share(self, username: str, *, guest: str) -> None:
+        """POST a share of the person's server; the guest is made known to the hub first where it doesn't know them."""
+        answer = self._ask("POST", _shares(username), json={"user": guest})
+        if answer.status_code == 400 and "No such user" in _message(answer):
+            self._make_user(guest)
+            answer = self._ask("POST", _shares(username), json={"user": guest})
+        if answer.status_code != 200:
+            raise HubRefused(_message(answer))
+
+    def unshare(self, username: str) -> None:
+        """DELETE all shares of the person's server."""
+        answer = self._ask("DELETE", _shares(username))
+        if answer.status_code not in (204, 404):
+            raise HubRefused(_message(answer))
+
+    def guests(self, username: str) -> set[str]:
+        """GET the shares of the person's server. More than one page of them are none of ours, and one page tells."""
+        answer = self._ask("GET", _shares(username))
+        if answer.status_code == 404:
+            return set()
+        if answer.status_code != 200:
+            raise HubRefused(_message(answer))
+        try:
+            rows = answer.json()["items"]
+            return {row["user"]["name"] if row["user"] else f"@{row['group']['name']}" for row in rows}
+        except (ValueError, KeyError, TypeError) as fault:
+            raise HubRefused("The notebook hub gave an answer nobody understands.") from fault
+
     def _make_user(self, username: str) -> None:
         answer = self._ask("POST", _user(username))
         if answer.status_code not in (201, 409):
             raise HubRefused(_message(answer))
 
-    def _ask(self, method: str, path: str) -> httpx.Response:
+    def _ask(self, method: str, path: str, *, json: dict[str, str] | None = None) -> httpx.Response:
         try:
-            answer = self._http.request(method, path)
+            answer = self._http.request(method, path, json=json)
         except httpx.HTTPError as fault:
             raise HubUnavailable("The notebook hub does not answer.") from fault
         if answer.status_code in (502, 503, 504) and "message" not in answer.text:
@@ -132,6 +169,10 @@ def _user(username: str) -> str:
 
 def _server(username: str) -> str:
     return f"{_user(username)}/server"
+
+
+def _shares(username: str) -> str:
+    return f"/shares/{quote(username, safe='')}/"
 
 
 def _message(answer: httpx.Response) -> str:
@@ -154,6 +195,7 @@ class MemoryHub:
         self.on_stop: Callable[[str], Any] = lambda _: None
         self.answers: dict[str, list[str]] = {}
         self.servers: dict[str, HubServer] = {}
+        self.shares: dict[str, set[str]] = {}
         self.is_away = False
         self.stops_slowly = False
         self.calls: list[tuple[str, str]] = []
@@ -192,6 +234,23 @@ class MemoryHub:
         self._called("forget", username)
         if username in self.servers and not self.stop(username):
             raise HubRefused(f"{username}'s server is in the process of stopping, please wait.")
+
+    def share(self, username: str, *, guest: str) -> None:
+        """Only a server that was started once can be shared."""
+        self._called("share", username)
+        if username not in self.answers:
+            raise HubRefused(f"No such server: {username}/")
+        self.shares.setdefault(username, set()).add(guest)
+
+    def unshare(self, username: str) -> None:
+        """Forget who else may use it."""
+        self._called("unshare", username)
+        self.shares.pop(username, None)
+
+    def guests(self, username: str) -> set[str]:
+        """Whom it was shared with."""
+        self._called("guests", username)
+        return set(self.shares.get(username, set()))
 
     def come_up(self, username: str) -> None:
         """A server that was being started is ready."""

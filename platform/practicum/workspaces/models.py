@@ -6,6 +6,9 @@ for a GPU, and then the GPU that is kept for them until they move to it, in a ne
 States: ``queued`` (its lease is in line) → ``starting`` (the hub was asked) →
 ``running`` (JupyterLab answers) → ``stopping`` → ``stopped``; ``failed`` if it never ran. A session ends before its
 lease does: the lease is released only when the container is gone.
+
+A *help request* is an intern's call to their mentor from a running session: ``asked`` → ``reading`` (the mentor sees the
+notebooks as saved) → ``hands_asked`` → ``hands`` (the mentor may work in it) → ``ended``.
 """
 
 from __future__ import annotations
@@ -240,3 +243,85 @@ class WorkspaceToken(models.Model):
 
     def __str__(self) -> str:
         return f"token of {self.session_id}"
+
+
+class HelpState(models.TextChoices):
+    """How far a help request is, and so what its mentor may do."""
+
+    ASKED = "asked", "Waits for the mentor"
+    READING = "reading", "The mentor reads"
+    HANDS_ASKED = "hands_asked", "The mentor asks to work in it"
+    HANDS = "hands", "The mentor may work in it"
+    ENDED = "ended", "Ended"
+
+
+OPEN_HELP_STATES = (HelpState.ASKED, HelpState.READING, HelpState.HANDS_ASKED, HelpState.HANDS)
+
+
+class HelpRequest(models.Model):
+    """An intern asks their mentor for help in the running session, for so many minutes once the mentor is there.
+
+    ``heard_at``: when the notebook last asked who may come in; one that does not ask can't show anybody out.
+    ``is_shared`` is set before the hub is asked to let the mentor in and unset after it took that back; ``shared_at`` is
+    set once the hub has let them in.
+    """
+
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="help_requests")
+    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="help_requests")
+    topic = models.CharField(max_length=200)
+    minutes = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=12, choices=HelpState, default=HelpState.ASKED)
+    asked_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True, blank=True)
+    until = models.DateTimeField(null=True, blank=True, help_text="It ends then; set when the mentor opens it.")
+    allowed_at = models.DateTimeField(null=True, blank=True, help_text="The intern let the mentor work in it.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    reason = models.CharField(max_length=300, blank=True)
+    heard_at = models.DateTimeField(null=True, blank=True)
+    is_shared = models.BooleanField(default=False)
+    shared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-asked_at", "-id"]
+        indexes = [models.Index(fields=["mentor", "state"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["session"], condition=~Q(state="ended"), name="one_open_help_request_a_session"
+            ),
+            models.UniqueConstraint(fields=["mentor"], condition=Q(state="hands"), name="one_pair_of_hands_a_mentor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"help request {self.pk} ({self.state})"
+
+    @property
+    def is_open(self) -> bool:
+        """It has not ended."""
+        return self.state != HelpState.ENDED
+
+    @property
+    def may_read(self) -> bool:
+        """Its mentor has opened it and may read."""
+        return self.state in (HelpState.READING, HelpState.HANDS_ASKED, HelpState.HANDS)
+
+
+class HelpNotebook(models.Model):
+    """A notebook as its intern saved it last, for the mentor who reads; gone when the help request ends."""
+
+    request = models.ForeignKey(HelpRequest, on_delete=models.CASCADE, related_name="notebooks")
+    path = models.CharField(max_length=300)
+    digest = models.CharField(max_length=64)
+    content = models.BinaryField()
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-sent_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["request", "path"], name="one_notebook_a_path_of_a_help_request"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} of help request {self.request_id}"

@@ -22,6 +22,7 @@ from practicum.internships.readiness_selectors import environment_of
 from practicum.internships.selectors import active_internship_of
 from practicum.workspaces import lifecycle, rules, selectors, turns
 from practicum.workspaces.archives import HOME, home_volume
+from practicum.workspaces.help_selectors import open_request_of
 from practicum.workspaces.models import ActivityReport, Session, SessionState
 from practicum.workspaces.selectors import open_session_of, watch_of
 from practicum.workspaces.tokens import mint_token
@@ -271,4 +272,5 @@ def _outlook(session: Session, *, now: datetime) -> dict[str, Any]:
         "stop_at": watch.stop_at.isoformat() if watch.stop_at else None,
         "warning": rules.warning(watch, now=now),
         "lease_until": watch.lease_until.isoformat(),
+        "is_help_open": open_request_of(session, now=now) is not None,
     }

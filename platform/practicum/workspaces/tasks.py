@@ -28,8 +28,17 @@ from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.reconcile import reconcile
 from practicum.workspaces.selectors import next_turn_of, open_sessions, turn_of, watch_of
 from practicum.workspaces.services import is_failure_noted, note_failure
+from practicum.workspaces.sharing import follow_help, settle_shares
 
-__all__ = ["claim_and_restore", "claim_and_snapshot", "reconcile", "settle_archives", "tick"]
+__all__ = [
+    "claim_and_restore",
+    "claim_and_snapshot",
+    "follow_help",
+    "reconcile",
+    "settle_archives",
+    "settle_shares",
+    "tick",
+]
 
 FOLLOW_SECONDS = 1.0
 CLEAR_SECONDS = 0.5

@@ -11,7 +11,7 @@ from django.utils.timezone import localtime
 from practicum.accounts.models import User
 from practicum.accounts.notices import notify
 from practicum.gpus.models import LeaseState
-from practicum.workspaces.models import Restoration, Session, SessionState, Snapshot
+from practicum.workspaces.models import HelpRequest, Restoration, Session, SessionState, Snapshot
 
 LONG_WAIT = timedelta(minutes=2)
 
@@ -120,5 +120,20 @@ def restored(restoration: Restoration, *, now: datetime) -> None:
         body=restoration.message or "It lies beside your files; nothing of yours was changed.",
         path=reverse("workspaces:snapshots"),
         key=f"snapshot.restored:{restoration.pk}",
+        now=now,
+    )
+
+
+def help_asked(request: HelpRequest, *, now: datetime) -> None:
+    """An intern asks their mentor for help in the running notebook."""
+    intern = request.session.user
+    notify(
+        request.mentor,
+        kind="help.asked",
+        subject=f"{intern.name} asks for help in their notebook",
+        body=f"{request.topic}\nThey are there now. You may read their notebooks once you come; "
+        f"you have {request.minutes} minutes from then.",
+        path=reverse("reviews:help", args=[request.pk]),
+        key=f"help.asked:{request.pk}",
         now=now,
     )

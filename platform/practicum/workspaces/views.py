@@ -20,6 +20,7 @@ from practicum.gpus.mine import mine_this_week
 from practicum.internships.selectors import active_internship_of
 from practicum.lib.clock import utc_now
 from practicum.workspaces import rules, selectors, services, turns
+from practicum.workspaces.help_selectors import open_request_of
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.standing import MOVING, Standing, standing_of
 
@@ -133,6 +134,7 @@ def _facts(session: Session) -> dict[str, Any]:
         "may_work_meanwhile": turns.may_work_meanwhile(session),
         "may_join_line": turns.may_join_line(session),
         "notebook_url": selectors.notebook_url(session),
+        "help": open_request_of(session, now=now) if is_running else None,
         "warning": rules.warning(selectors.watch_of(session, now=now), now=now) if is_running else None,
         "poll_every": _pause(session, standing),
     }

@@ -196,6 +196,7 @@ def test_the_daily_mail_is_left_by_its_link(intern: Any, now: Any) -> None:
         signing.dumps(["00000000-0000-0000-0000-000000000000", "digest"], salt=unsubscribing.SALT),
         signing.dumps(["00000000-0000-0000-0000-000000000000", "digest"], salt="another"),
     ],
+    ids=["nonsense", "no number", "no pair", "nobody", "another salt"],
 )
 def test_a_ticket_that_is_none_opens_nothing(db: None, ticket: str) -> None:
     with pytest.raises(NotFound):

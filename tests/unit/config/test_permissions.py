@@ -248,6 +248,19 @@ MATRIX: dict[str, tuple[str, str]] = {
     "workspaces:event": ("401 401 401 401 401 401 401 401 405 401", "401 401 401 401 401 401 401 401 400 401"),
     "workspaces:join": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
     "workspaces:leave": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    # The intern's mentor reads already; nobody asks to work in the notebook, and no notebook is in the body.
+    "reviews:help": ("302 404 404 404 200 404 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
+    "reviews:help_end": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
+    "reviews:help_hands": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 302 404 404 302 302 302"),
+    "reviews:help_notebook": ("302 404 404 404 200 404 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
+    "reviews:help_open": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 409 404 404 302 302 302"),
+    "workspaces:help": ("302 200 200 200 404 404 404 302 302 302", "302 400 400 400 404 404 404 302 302 302"),
+    "workspaces:help_allow": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:help_end": ("302 405 405 405 404 404 404 302 302 302", "302 302 409 409 404 404 404 302 302 302"),
+    "workspaces:help_notebook": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 400"),
+    "workspaces:help_over": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 200"),
+    "workspaces:help_refuse": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
+    "workspaces:help_state": ("401 401 401 401 401 401 401 401 401 200", "405 405 405 405 405 405 405 405 405 405"),
     "workspaces:live": ("302 200 200 200 404 404 404 302 302 302", "302 405 405 405 404 404 404 302 302 302"),
     "workspaces:meanwhile": ("302 405 405 405 404 404 404 302 302 302", "302 409 409 409 404 404 404 302 302 302"),
     "workspaces:move": ("405 405 405 405 405 405 405 405 405 405", "401 401 401 401 401 401 401 401 401 409"),
@@ -301,7 +314,7 @@ def things(
     from practicum.lib.clock import utc_now
     from practicum.reviews.models import Comment, Snippet
     from practicum.submissions.models import Likeness, Submission
-    from practicum.workspaces.models import Session, Snapshot
+    from practicum.workspaces.models import HelpNotebook, HelpRequest, Session, Snapshot
     from practicum.workspaces.tokens import mint_token
 
     submission = Submission.objects.create(
@@ -339,6 +352,10 @@ def things(
         requested_at=now,
         active_at=utc_now(),
     )
+    helping = HelpRequest.objects.create(
+        session=session, mentor=mentor, topic="Why?", minutes=30, state="reading", asked_at=now, opened_at=now, until=soon
+    )  # fmt: skip
+    shown = HelpNotebook.objects.create(request=helping, path="x.ipynb", digest="n" * 64, content=b"{}", sent_at=now)
     snapshot = Snapshot.objects.create(
         internship=internship, session=session, asked_at=now, made_at=now, reason="x", state="kept", deadline=soon, bytes=1
     )  # fmt: skip
@@ -387,6 +404,7 @@ def things(
         "remedy": "remedy/sgd.ipynb",
         "token": link_token_of(invitation),
         "ticket": way_out_of(intern, what="digest").rstrip("/").rpartition("/")[2],
+        "request_id": helping.pk, "notebook_id": shown.pk,
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
@@ -485,7 +503,8 @@ NO_PERSONS = {
     "accounts:unsubscribe",
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
     "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
-    "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:move",
+    "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:help_notebook", "workspaces:help_over",
+    "workspaces:help_state", "workspaces:move",
 }  # fmt: skip
 REFUSED = {"401", "403", "404", "405"}
 

@@ -403,6 +403,7 @@ def addresses(planted: dict[str, Any]) -> dict[str, list[str]]:
         "catalog:projects": [reverse("catalog:projects")],
         "accounts:notices": [reverse("accounts:notices")],
         "workspaces:notebook": [reverse("workspaces:notebook")],
+        "workspaces:help": [reverse("workspaces:help")],
         "workspaces:live": [reverse("workspaces:live")],
         "workspaces:snapshots": [reverse("workspaces:snapshots")],
         "credentials:certificates": [reverse("credentials:certificates")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -17,6 +18,8 @@ class JupyterHub:
         self.answers = answers
         self.users: set[str] = set()
         self.servers: dict[str, dict[str, Any]] = {}
+        self.known: set[str] = set()
+        self.shares: dict[str, list[dict[str, Any]]] = {}
         self.is_away = False
         self.stops_slowly = False
         self.requests: list[httpx.Request] = []
@@ -27,8 +30,25 @@ class JupyterHub:
             raise httpx.ConnectError("refused")
         if request.headers["Authorization"] != "Bearer secret":
             return self.error(403, "Missing or invalid credentials.")
+        if request.url.path.startswith("/hub/api/shares/"):
+            return self.shared(request)
         name, *rest = request.url.path.removeprefix("/hub/api/users/").split("/")
         return self.server(request.method, name) if rest == ["server"] else self.user(request.method, name)
+
+    def shared(self, request: httpx.Request) -> httpx.Response:
+        name, server = request.url.path.removeprefix("/hub/api/shares/").split("/")
+        if server or name not in self.known:
+            return self.error(404, f"No such server: {name}/{server}")
+        if request.method == "DELETE":
+            self.shares.pop(name, None)
+            return httpx.Response(204)
+        if request.method == "POST":
+            guest = json.loads(request.content)["user"]
+            if guest not in self.users:
+                return self.error(400, f"No such user: {guest}")
+            self.shares.setdefault(name, []).append({"user": {"name": guest}, "group": None, "kind": "user"})
+            return httpx.Response(200, json=self.shares[name][-1])
+        return httpx.Response(200, json={"items": self.shares.get(name, []), "_pagination": {"total": 1}})
 
     def error(self, status: int, message: str) -> httpx.Response:
         return httpx.Response(status, json={"status": status, "message": message})
@@ -62,6 +82,7 @@ class JupyterHub:
         answer = self.answers.pop(0)
         if answer not in ("ready", "pending"):
             return self.error(500, answer)
+        self.known.add(name)
         self.servers[name] = {"ready": answer == "ready", "pending": None if answer == "ready" else "spawn"}
         return httpx.Response(201 if answer == "ready" else 202)
 
@@ -138,9 +159,48 @@ def test_a_person_whose_server_is_still_stopping_is_not_forgotten(kind: str) -> 
 def test_a_hub_that_does_not_answer_is_unavailable(kind: str) -> None:
     hub, switch = make(kind)
     switch.is_away = True
-    for ask in (hub.start, hub.stop, hub.server, hub.forget):
+    for ask in (hub.start, hub.stop, hub.server, hub.forget, hub.unshare, hub.guests):
         with pytest.raises(HubUnavailable):
             ask("ines")
+    with pytest.raises(HubUnavailable):
+        hub.share("ines", guest="mira")
+
+
+def test_a_server_is_shared_with_a_guest_the_hub_may_not_know_yet_until_that_is_taken_back(kind: str) -> None:
+    hub, _ = make(kind, "ready")
+    hub.start("ines")
+    assert hub.guests("ines") == set()
+    hub.share("ines", guest="mira")
+    hub.stop("ines")
+    assert hub.guests("ines") == {"mira"}, "a share outlives its server"
+    hub.unshare("ines")
+    hub.unshare("ines")
+    assert hub.guests("ines") == set()
+
+
+def test_whom_the_hub_does_not_know_shares_nothing(kind: str) -> None:
+    hub, _ = make(kind)
+    hub.unshare("kofi")
+    assert hub.guests("kofi") == set()
+    with pytest.raises(HubRefused, match="No such server"):
+        hub.share("kofi", guest="mira")
+
+
+@pytest.mark.parametrize("body", [{}, {"items": [{"user": None, "group": None}]}, []])
+def test_a_list_of_shares_that_makes_no_sense_is_never_taken_for_none(body: object) -> None:
+    hub = HttpHub(
+        "http://hub/hub/api", token="x", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    )
+    with pytest.raises(HubRefused):
+        hub.guests("ines")
+
+
+def test_a_group_among_the_guests_is_seen() -> None:
+    body = {"items": [{"user": None, "group": {"name": "mentors"}}]}
+    hub = HttpHub(
+        "http://hub/hub/api", token="x", transport=httpx.MockTransport(lambda _: httpx.Response(200, json=body))
+    )
+    assert hub.guests("ines") == {"@mentors"}
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_a_notebook_reports_and_learns_how_long_it_has(world: World, running: Se
         "stop_at": None,
         "warning": None,
         "lease_until": running.lease.lease_until.isoformat() if running.lease.lease_until else None,
+        "is_help_open": False,
     }
 
 

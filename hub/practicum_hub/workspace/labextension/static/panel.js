@@ -110,6 +110,45 @@ function gpu(status, onMove, isMoving) {
   );
 }
 
+/* Who helps in this notebook, and how far they may go. Consent is given on the site, where the person is signed in. */
+function help(status, onEndHelp, isEnding, now) {
+  const told = status.help;
+  const ask = told.state === 'none';
+  const href = words.webAddress(told.is_guest ? told.helper_url : told.url);
+  const label = words.helpLink(told);
+  const leads = href && label
+    ? element('a', {
+        className: `jp-mod-styled pr-help-link${told.state === 'hands_asked' ? ' jp-mod-accept' : ''}`,
+        text: label,
+        href,
+        target: '_blank',
+        rel: 'noopener',
+        'data-key': 'help'
+      })
+    : null;
+  const end = ask || told.is_guest
+    ? null
+    : element('button', {
+        className: 'jp-mod-styled pr-end',
+        type: 'button',
+        text: told.state === 'asked' ? 'Take it back' : 'End the help',
+        'data-key': 'end-help'
+      });
+  if (end) {
+    end.disabled = isEnding;
+    end.addEventListener('click', onEndHelp);
+  }
+  return element(
+    'section',
+    { 'aria-label': 'Help', className: `pr-help pr-help-${told.state}` },
+    element('h3', { text: 'Help' }),
+    ask ? null : element('p', { className: 'pr-headline', text: words.helpHeadline(told) }),
+    element('p', { className: 'pr-note', text: words.helpNote(told, now) }),
+    leads,
+    end
+  );
+}
+
 function submissionRow(submission, metric, now) {
   const tone = words.isOpen(submission) ? 'busy' : 'bad';
   const scored = submission.score !== null && submission.score !== undefined;
@@ -185,8 +224,27 @@ function put(node, parts) {
   });
 }
 
+/* Says in JupyterLab's top bar who is in, whatever else is open; a press leads to the panel. */
+export function createBadge(node, { onPress }) {
+  const button = element('button', { className: 'pr-badge', type: 'button' });
+  button.addEventListener('click', onPress);
+  button.hidden = true;
+  node.append(button);
+  return {
+    render(status) {
+      const told = status && status.help ? status.help : { state: 'none' };
+      const text = told.state === 'none' ? '' : words.helpHeadline(told);
+      button.hidden = !text;
+      if (button.textContent !== text) {
+        button.textContent = text;
+      }
+      button.className = `pr-badge pr-badge-${told.state}`;
+    }
+  };
+}
+
 /* Builds the panel into node; returns { render, setBusy }. */
-export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
+export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove, onEndHelp }) {
   const title = element('h2', { className: 'pr-title', text: 'Practicum' });
   const alerts = element('div', {});
   const submit = element('button', { className: 'jp-mod-styled jp-mod-accept pr-submit', type: 'button' });
@@ -207,6 +265,7 @@ export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
 
   let drawnAlerts = '';
   let isMoving = false;
+  let isEnding = false;
   function drawAlerts(status, trouble, now) {
     const fresh = warnings(status, trouble, now);
     const drawn = fresh.map(note => note.textContent).join('\n');
@@ -218,7 +277,16 @@ export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
 
   function drawContent(status, now) {
     const focused = document.activeElement && document.activeElement.getAttribute('data-key');
-    const parts = [gpu(status, onMove, isMoving), figures(status), facts(status, now), submissions(status, now)];
+    const helping = status.help ? help(status, onEndHelp, isEnding, now) : null;
+    const isHelped = helping && status.help.state !== 'none';
+    const parts = [
+      isHelped ? helping : null,
+      gpu(status, onMove, isMoving),
+      figures(status),
+      facts(status, now),
+      submissions(status, now),
+      isHelped ? null : helping
+    ];
     put(content, parts.filter(Boolean));
     if (focused) {
       const again = content.querySelector(`[data-key="${focused}"]`);
@@ -236,6 +304,7 @@ export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
         return;
       }
       title.textContent = status.project.title;
+      submit.hidden = hint.hidden = Boolean(status.help && status.help.is_guest);
       drawContent(status, now);
       if (!home.firstChild && status.site_url) {
         home.append(link(`${status.site_url}/`, 'Open the site'));
@@ -254,6 +323,9 @@ export function createPanel(node, { submitIcon, onSubmit, onRefresh, onMove }) {
     },
     setMoving(isNow) {
       isMoving = isNow;
+    },
+    setEnding(isNow) {
+      isEnding = isNow;
     },
     focus() {
       submit.focus();

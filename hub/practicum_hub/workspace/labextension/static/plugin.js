@@ -3,7 +3,7 @@
  * The browser talks to this notebook server only (/practicum/…), with JupyterLab's own session and XSRF token.
  */
 
-import { createPanel } from './panel.js';
+import { createBadge, createPanel } from './panel.js';
 import * as words from './wording.js';
 
 const FAST_MS = 3000;
@@ -82,10 +82,16 @@ async function explain(lab, failure) {
   }
 }
 
+/* How far help is for this notebook's person; none for the mentor who is in it, whom the server shows out by itself. */
+function helpState(status) {
+  return status && status.help && !status.help.is_guest ? status.help.state : 'none';
+}
+
 /* Keeps the last status, asks again in time, tells of what changed. */
 class Follower {
-  constructor({ ask, panel, isPanelVisible, onEnded, onWarning, onTurn, onMoving }) {
-    Object.assign(this, { ask, panel, isPanelVisible, onEnded, onWarning, onTurn, onMoving });
+  constructor({ ask, panel, badge, isPanelVisible, onEnded, onWarning, onTurn, onMoving, onHelp, onReadAlong }) {
+    const told = { onEnded, onWarning, onTurn, onMoving, onHelp, onReadAlong };
+    Object.assign(this, { ask, panel, badge, isPanelVisible }, told);
     this.status = null;
     this.timer = null;
     this.turn = 0;
@@ -107,6 +113,7 @@ class Follower {
     }
     if (turn === this.turn) {
       this.panel.render(this.status, trouble, Date.now());
+      this.badge.render(this.status);
       this.timer = window.setTimeout(() => this.refresh(), this.pause());
     }
   }
@@ -114,6 +121,9 @@ class Follower {
   pause() {
     // Once a GPU is kept, a click on the site leaves ten seconds to save.
     if (this.status !== null && this.status.gpu && this.status.gpu.state !== 'waiting') {
+      return FAST_MS;
+    }
+    if (helpState(this.status) !== 'none') {
       return FAST_MS;
     }
     const isRunning = this.status !== null && this.status.submissions.some(words.isOpen);
@@ -130,6 +140,13 @@ class Follower {
     }
     if (was !== is && is === 'moving') {
       this.onMoving(after);
+    }
+    const helped = helpState(after);
+    if (before && helpState(before) !== helped) {
+      this.onHelp(after);
+    }
+    if (helped === 'reading' || helped === 'hands_asked') {
+      this.onReadAlong(after);
     }
     const wasOpen = new Set(before ? before.submissions.filter(words.isOpen).map(one => one.number) : []);
     for (const one of after.submissions) {
@@ -209,7 +226,38 @@ function createMove(app, lab, { ask, parts }) {
   };
 }
 
-function createParts(lab, { app, ask, icons, submit, move }) {
+/* Ends the help; whoever is in is out when the answer is here. */
+function createEndHelp(lab, { ask, parts }) {
+  return async function endHelp() {
+    parts.panel.setEnding(true);
+    try {
+      await ask('help/end', {});
+    } catch (failure) {
+      lab.Notification.error(`Not ended: ${failure.message}`, { autoClose: false });
+    } finally {
+      parts.panel.setEnding(false);
+      void parts.follower.refresh();
+    }
+  };
+}
+
+/* Tells the person of each step of the help, once. */
+function createTellHelp(lab, { parts }) {
+  let last = null;
+  return function tellHelp({ help }) {
+    if (last !== null) {
+      lab.Notification.dismiss(last);
+    }
+    const text = help.state === 'none' ? 'The help has ended.' : `${words.helpHeadline(help)}.`;
+    const answer = { label: 'Answer', displayType: 'accent', callback: () => open(help.url) };
+    const actions = help.state === 'hands_asked' ? [answer] : [];
+    const type = help.state === 'hands' || help.state === 'hands_asked' ? 'warning' : 'info';
+    last = lab.Notification.emit(text, type, { autoClose: help.state === 'none' ? 8000 : false, actions });
+    parts.panel.announce(text);
+  };
+}
+
+function createParts(lab, { app, ask, icons, submit, move, endHelp }) {
   const widget = new lab.Widget();
   widget.id = 'practicum-panel';
   widget.addClass('pr-panel');
@@ -225,13 +273,18 @@ function createParts(lab, { app, ask, icons, submit, move }) {
     submitIcon: icons.tray.element({ tag: 'span' }),
     onSubmit: () => submit(),
     onMove: () => move(),
+    onEndHelp: () => endHelp(),
     onRefresh: () => parts.follower.refresh()
   });
+  parts.bar = new lab.Widget();
+  parts.bar.id = 'practicum-help';
+  parts.badge = createBadge(parts.bar.node, { onPress: () => app.shell.activateById(widget.id) });
   const save = () =>
     saveOpenFiles(app).catch(failure => lab.Notification.error(`Not saved: ${failure.message}`));
   parts.follower = new Follower({
     ask,
     panel: parts.panel,
+    badge: parts.badge,
     isPanelVisible: () => widget.isVisible,
     onWarning: status => {
       lab.Notification.warning(status.warning, { autoClose: false });
@@ -247,6 +300,9 @@ function createParts(lab, { app, ask, icons, submit, move }) {
       parts.panel.announce(status.gpu.headline);
       void save();
     },
+    onHelp: createTellHelp(lab, { parts }),
+    // A file that can't be saved now is saved, or its fault told, when its person saves it.
+    onReadAlong: () => void saveOpenFiles(app).catch(() => {}),
     onEnded: (submission, metric) => {
       const text = words.outcome(submission, metric);
       const actions = [{ label: 'Open its page', callback: () => open(submission.url) }];
@@ -300,11 +356,14 @@ export function createPlugin(lab) {
       const ask = createApi(lab);
       const submit = () => handIn();
       const move = () => moveToGpu();
-      const parts = createParts(lab, { app, ask, icons, submit, move });
+      const endHelp = () => endNow();
+      const parts = createParts(lab, { app, ask, icons, submit, move, endHelp });
       const handIn = createSubmit(app, lab, { ask, tracker, parts });
       const moveToGpu = createMove(app, lab, { ask, parts });
+      const endNow = createEndHelp(lab, { ask, parts });
       addCommands(app, { icons, parts, submit });
       app.shell.add(parts.widget, 'right', { rank: 100 });
+      app.shell.add(parts.bar, 'top', { rank: 900 });
       if (restorer) {
         restorer.add(parts.widget, 'practicum-panel');
       }

@@ -112,6 +112,40 @@ export function outcome(submission, metric) {
   return submission.reason ? `${head}. ${submission.reason}` : head;
 }
 
+/* What is so with the help in this notebook, for its person, or for the mentor who is in it. */
+export function helpHeadline(told) {
+  if (told.is_guest) {
+    return 'You work in an intern’s notebook';
+  }
+  return {
+    asked: `You asked ${told.helper_name} for help`,
+    reading: `${told.helper_name} reads your notebooks`,
+    hands_asked: `${told.helper_name} asks to work in your notebook`,
+    hands: `${told.helper_name} may work in your notebook`
+  }[told.state] || '';
+}
+
+export function helpNote(told, now) {
+  const until = told.until ? `Until ${clock(told.until, now)}. ` : '';
+  if (told.is_guest) {
+    return `${until}What you run and save here is theirs. You are shown out when it ends.`;
+  }
+  return {
+    none: 'Your mentor can read along, and work here if you say yes.',
+    asked: `${told.topic}. They were told; nobody reads yet.`,
+    reading: `${until}They see the notebooks you have open, as saved, and nothing else. Open files are saved for them.`,
+    hands_asked: `${until}If you say yes they can do here what you can do. They go on reading if you say no.`,
+    hands: `${until}They can do here what you can do. Let one of you type at a time.`
+  }[told.state] || '';
+}
+
+export function helpLink(told) {
+  if (told.is_guest) {
+    return 'To your page of it';
+  }
+  return { none: 'Ask for help', hands_asked: 'Answer' }[told.state] || '';
+}
+
 /* A web address, or nothing: what the site sends is shown, never run. */
 export function webAddress(url) {
   return /^https?:\/\//.test(url || '') ? url : null;

@@ -44,6 +44,7 @@ from practicum.workspaces.hub import get_hub
 log = logging.getLogger("practicum.worker")
 
 TICK_SECONDS = 0.2
+HELP_SECONDS = 0.5
 NOTICES_SECONDS = 1.0
 EVALUATION_SECONDS = 0.2
 SNAPSHOT_SECONDS = 0.5
@@ -136,8 +137,8 @@ def keep_pace() -> None:
 
 
 def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
-    """The ticker, the reconciler, and those who estimate, archive homes, plan, tell people, compare, certify, evaluate, and
-    delete the data of people who asked for it.
+    """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
+    evaluate, and delete the data of people who asked for it.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -153,6 +154,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
         if time.monotonic() - reconciled[0] >= RECONCILE_SECONDS or not reconciled[0]:
             workspaces.reconcile(utc_now(), hub=hub, engine=engine)
             workspaces.settle_archives(utc_now(), engine=engine)
+            workspaces.settle_shares(utc_now(), hub=hub)
             evaluation.reconcile(utc_now(), engine=engine)
             replaying.clear_away(utc_now(), engine=engine)
             notices.prune(now=utc_now())
@@ -160,6 +162,10 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             internships.resume_due(now=utc_now())
             readiness.end_due(now=utc_now())
             reconciled[0] = time.monotonic()
+        return False
+
+    def follow_help() -> bool:
+        workspaces.follow_help(utc_now(), hub=hub)
         return False
 
     def estimate() -> bool:
@@ -187,6 +193,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
+        Loop("help", follow_help, pause=HELP_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
         Loop("likenesses", lambda: compare_next(now=utc_now()), pause=LIKENESS_SECONDS, stopping=stopping),
