@@ -36,6 +36,7 @@ KINDS = (
     Kind("change", "Requests for time, a pause, another mentor, an end", ("change.", "internship.resumed"), BOTH),
     Kind("check-in", "Check-ins", ("check_in.",), BOTH),
     Kind("message", "Messages of the other side of an internship", ("internship.message",), BOTH),
+    Kind("help", "An intern asks for help in a running notebook", ("help.",), MENTOR),
     Kind("reservation", "Reservations", ("reservation.",), STAFF),
     Kind("account", "Your account and your data", ("account.",), ALL),
 )

@@ -27,7 +27,7 @@ from practicum.internships.record_selectors import weeks_of
 from practicum.persons.models import Deletion
 from practicum.reviews.models import Comment, DeskVisit, Draft, Review, ReviewState
 from practicum.submissions.models import Submission
-from practicum.workspaces.models import ActivityReport, Restoration, Session, Snapshot
+from practicum.workspaces.models import ActivityReport, HelpRequest, Restoration, Session, Snapshot
 
 Rows = list[dict[str, Any]]
 
@@ -220,6 +220,17 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
+def help_requests(about: About) -> Rows:
+    """Help they asked for in a running notebook, or gave."""
+    rows = HelpRequest.objects.filter(Q(session__user=about.person) | Q(mentor=about.person))
+    return _each(
+        rows.select_related("session__user", "mentor"),
+        asked_by=lambda row: str(row.session.user), mentor=lambda row: str(row.mentor), about=lambda row: row.topic,
+        asked_at=lambda row: row.asked_at, opened_at=lambda row: row.opened_at, hands_allowed_at=lambda row: row.allowed_at,
+        ended_at=lambda row: row.ended_at, reason=lambda row: row.reason,
+    )  # fmt: skip
+
+
 def reviews(about: About) -> Rows:
     """Decisions on their work, and reviews they wrote."""
     decided = Q(submission__internship__intern=about.person) & ~Q(state=ReviewState.OPEN)
@@ -367,6 +378,7 @@ KINDS = (
     Kind("drafts", "what you typed at the desk and did not send", drafts),
     Kind("desk-visits", "your minutes at the desk", desk_visits),
     Kind("notebooks", "when your notebook ran, with its timeline", notebooks),
+    Kind("help", "help you asked for in a running notebook, or gave", help_requests),
     Kind("activity", "what your notebook and your slots were seen to do in the last hours", activity),
     Kind("snapshots", "copies of your files that were made, and unpacked; the archives are in snapshots/", snapshots),
     Kind("reservations", "slots you asked for, or decided on", reservations),

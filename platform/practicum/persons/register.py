@@ -141,6 +141,17 @@ LINES: tuple[Line, ...] = (
     ),
     _line("Who asked, and who answered", "internships.Change", "asked_by mentor answered_by", "keep", POINTS_ON, of="asked_by"),
     # --- Notebooks and GPUs ---
+    _line(
+        "Help asked for in a running notebook: what it was about, why it ended", "workspaces.HelpRequest", "topic reason",
+        "anonymise", "That there was one, with whom and how long, stays.", of="session__user", says=GONE,
+    ),
+    _line(
+        "Notebooks shown to a mentor who helps", "workspaces.HelpNotebook", "path digest", "delete", THEIRS,
+        of="request__session__user",
+    ),
+    _line(
+        "Who was asked for help, and who ended it", "workspaces.HelpRequest", "mentor ended_by", "keep", POINTS_ON, of="mentor"
+    ),
     _line("Copies to be unpacked", "workspaces.Restoration", "user folder message", "delete", THEIRS, of="user"),
     _line(
         "Snapshots of files, with the archives", "workspaces.Snapshot", "reason digest message", "delete", THEIRS,

@@ -28,12 +28,22 @@ from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import Lease, LeaseSample, PoolKind, ReservationFeed, Server, Slot
 from practicum.internships.changes import write_to
 from practicum.internships.models import Application, Change, CheckIn, Internship, Invitation
+from practicum.internships.readiness_models import BarsReached, CheckAttempt
 from practicum.persons import tasks
 from practicum.reviews.models import Comment, Draft, Review
 from practicum.submissions.models import Likeness, Submission
 from practicum.workspaces.archives import home_volume
 from practicum.workspaces.hub import MemoryHub
-from practicum.workspaces.models import ActivityReport, Restoration, Session, SessionEvent, Snapshot, WorkspaceToken
+from practicum.workspaces.models import (
+    ActivityReport,
+    HelpNotebook,
+    HelpRequest,
+    Restoration,
+    Session,
+    SessionEvent,
+    Snapshot,
+    WorkspaceToken,
+)
 from tests.unit.credentials.conftest import accepted, completed, engine, issue, replays
 from tests.unit.portal.conftest import hand_in, seeded
 
@@ -100,10 +110,24 @@ def _came_in(intern: Any, *, internship: Internship, admin: Any, now: datetime) 
         expires_at=now,
         used_by=intern,
     )
-    Application.objects.create(
+    application = Application.objects.create(
         cohort=internship.cohort, applicant=intern, background=SECRET, hours_a_week=8, hardware="none", hardware_note=SECRET,
         wishes_note=SECRET, reason=SECRET, state="placed", sent_at=now, changed_at=now,
     )  # fmt: skip
+    taken = Internship.objects.create(
+        intern=intern, mentor=admin, cohort=internship.cohort, version=internship.version, purpose="readiness",
+        state="ended", started_on=now.date(),
+    )  # fmt: skip
+    attempt = CheckAttempt.objects.create(
+        application=application,
+        project=internship.version.project,
+        internship=taken,
+        number=1,
+        variant=1,
+        started_at=now,
+        until=now,
+    )
+    BarsReached.objects.create(attempt=attempt, submission=1, variant=1, values={SECRET: 1.0}, scored_at=now)
 
 
 def _sides(internship: Internship, *, mentor: Any, now: datetime) -> None:
@@ -145,6 +169,17 @@ def _notebook(internship: Internship, *, now: datetime) -> tuple[Session, Lease,
     Restoration.objects.create(
         snapshot=snapshot, user=intern, asked_at=now, state="done", deadline=now, folder=SECRET, message=SECRET
     )
+    helped = HelpRequest.objects.create(
+        session=session,
+        mentor=internship.mentor,
+        topic=SECRET,
+        reason=SECRET,
+        minutes=15,
+        state="ended",
+        asked_at=now,
+        ended_at=now,
+    )
+    HelpNotebook.objects.create(request=helped, path=SECRET, digest=SECRET, content=SECRET.encode(), sent_at=now)
     return session, lease, snapshot
 
 

@@ -262,6 +262,14 @@ def test_what_waits_elsewhere_is_free_again(life: Life, other_cohort: Any, now: 
     assert (application.state, application.background) == ("withdrawn", "")
 
 
+def test_a_readiness_check_that_goes_on_ends(life: Life, now: Any) -> None:
+    Internship.objects.filter(intern=life.intern).update(state="ended")
+    Internship.with_checks.filter(purpose="readiness").update(state="active")
+    wish(life.intern, now=now)
+    life.delete(now + GRACE)
+    assert Internship.with_checks.get(purpose="readiness").state == "ended"
+
+
 def test_a_deleted_account_opens_never_again(life: Life, admin: Any, now: Any) -> None:
     wish(life.intern, now=now)
     life.delete(now + GRACE)

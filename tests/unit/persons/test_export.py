@@ -41,7 +41,7 @@ def test_there_is_a_file_for_each_kind_and_each_is_explained(life: Life, now: An
     filled = {kind.file for kind in KINDS if rows(packed, kind.file)}
     assert filled >= {
         "account", "how-you-are-told", "notices", "applications", "invitations", "internships", "requests", "check-ins",
-        "submissions", "reviews", "comments", "notebooks", "activity", "snapshots", "portfolio", "record",
+        "submissions", "reviews", "comments", "notebooks", "activity", "snapshots", "portfolio", "record", "readiness", "help",
     }  # fmt: skip
 
 
