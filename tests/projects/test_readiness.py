@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from practicum.catalog.golden import write_golden
 from practicum.catalog.manifest import load_manifest
+from practicum.catalog.npz import read_npz
 from practicum.catalog.programs import NOTEBOOK, Programs, run_process
 
 from .attempts import SOLVED
@@ -84,6 +86,22 @@ def test_the_three_bars_have_a_check_each() -> None:
 
     assert sorted(readiness.prerequisite for readiness in told if readiness) == ["cuda", "ml", "python"]
     assert [(readiness.minutes, readiness.variants) for readiness in told if readiness] == [(30, 8)] * 3
+
+
+def test_the_golden_cases_hold_one_variant_whole_and_are_those_the_command_makes(
+    workspace_python: Path, tmp_path: Path
+) -> None:
+    shipped = ROOT / "projects" / "readiness-cuda"
+    copy = Path(shutil.copytree(shipped, tmp_path / "readiness-cuda", ignore=shutil.ignore_patterns("golden")))
+    (copy / "golden").mkdir()
+
+    count = write_golden(copy, python=workspace_python)
+
+    assert (copy / "golden" / "golden.toml").read_bytes() == (shipped / "golden" / "golden.toml").read_bytes()
+    assert count == 29
+    answers = read_npz(copy / "golden" / "answers" / "answers.npz")
+    assert set(answers["variant"].whole_numbers()) == {1}
+    assert len(answers["id"].rows) == 6 + 40 + 3 * 12
 
 
 @pytest.mark.parametrize(
