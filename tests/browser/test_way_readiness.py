@@ -11,6 +11,7 @@ from django.utils.timezone import localdate
 
 from practicum.internships.applications import apply
 from practicum.internships.models import Application, Cohort, Internship, Offer
+from practicum.internships.placements import propose
 from practicum.internships.readiness import note_figures, set_checks, start_check
 from practicum.internships.readiness_models import CheckAttempt, CohortCheck
 from practicum.lib.clock import utc_now
@@ -105,6 +106,7 @@ def test_a_check_is_taken_its_gap_read_up_on_and_taken_again(
         ("admin", "/cohorts/next/settings/"),
         ("admin", "/cohorts/next/applications/"),
         ("admin", "/cohorts/next/applications/{application}/"),
+        ("admin", "/cohorts/next/matching/"),
         ("admin", "/projects/"),
     ],
 )
@@ -115,6 +117,7 @@ def test_a_page_with_checks_is_quiet_and_fits_a_phone(
     for check in CohortCheck.objects.select_related("project", "added_by"):
         attempt = start_check(application.applicant, application=application, check=check, after=0, now=utc_now())
         scored(attempt, submission=1, sgd=0.3, bagging=0.9)
+    propose(application.cohort.checks.first().added_by, cohort=application.cohort, now=utc_now())
     for dark in (False, True):
         window = visit(who, phone=True, dark=dark)
 
