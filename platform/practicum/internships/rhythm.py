@@ -34,11 +34,13 @@ def after(moment: datetime, *, working: timedelta) -> datetime:
 def usual_weekdays(days: Collection[date], *, since: date, today: date) -> frozenset[int] | None:
     """The weekdays, Monday 0, on which somebody is mostly at work, from the ``days`` they were in the last weeks.
 
-    Weeks in which they never were do not count. None before a first week is over.
+    Weeks are counted back from the last of these days, so that being away changes nothing; weeks in which they never were do
+    not count. None before a first week is over.
     """
     if today - since < WEEK * DAY:
         return None
-    weeks_ago = {day: ((today - day).days - 1) // WEEK for day in days if since <= day < today}
+    known = {day for day in days if since <= day < today}
+    weeks_ago = {day: (max(known) - day).days // WEEK for day in known}
     counted = sorted(set(weeks_ago.values()))[:COUNTED_WEEKS]
     seen = Counter(day.weekday() for day, weeks in weeks_ago.items() if weeks in counted)
     return frozenset(weekday for weekday, times in seen.items() if weekday < WORKING_DAYS and 2 * times >= len(counted))

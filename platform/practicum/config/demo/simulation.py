@@ -18,7 +18,7 @@ from enum import StrEnum
 from practicum.internships.rhythm import after
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
-ERRORS = 8
+ERRORS, SATURDAY = 8, 5
 IN_LINE_HOURS = (1.7, 3.0)
 ANSWERED_WITHIN = 2 * DAY  # of working time, by a healthy mentor
 HANDED_IN_WITHIN = 4 * DAY  # of working time, by whoever hands in often
@@ -230,9 +230,9 @@ class _Life:
         is_due, is_away = self._is_due(day), False
         if is_due:
             is_away = any(self._has(stall, day) for stall in AWAY)
-            if is_away:
+            if is_away and not self._is_saturday(day):  # Saturdays are nobody's rhythm
                 self._missed(at, begins_at=at)
-            elif not self._is_ill():
+            elif not (is_away or self._is_ill()):
                 self._work(day, at)
         if self.story.missed_at is None or self.stall not in AWAY:
             self._milestones(day)
@@ -250,12 +250,15 @@ class _Life:
 
     def _is_due(self, day: int) -> bool:
         weekday = (self.starts_on + timedelta(days=day)).weekday()
-        if weekday == 5:
+        if self._is_saturday(day):
             return self.story.rhythm.is_on_saturdays and self.rng.random() < 0.3
         is_due = weekday in self.story.rhythm.weekdays
         if day // 7 == self.exam_week:
             return is_due and self.story.rhythm.weekdays.index(weekday) % 2 == 0
         return is_due
+
+    def _is_saturday(self, day: int) -> bool:
+        return (self.starts_on + timedelta(days=day)).weekday() == SATURDAY
 
     def _is_ill(self) -> bool:
         if self.ill == 0 and self.rng.random() < 0.012:
