@@ -19,13 +19,16 @@ from practicum.internships.selectors import internship_for
 from practicum.lib.clock import utc_now
 
 UNUSABLE = 400
+PAIR = "Shall we look at it together in your notebook, for half an hour? When would suit you?"
 
 
 @signed_in
 @require_safe
 def record(request: PersonRequest, internship_id: int) -> HttpResponse:
-    """Everything on record, to its intern, its mentor and admins."""
-    return _page(request, internship_for(request.user, internship_id=internship_id))
+    """Everything on record, to its intern, its mentor and admins; with ``?pair=1`` a message is begun."""
+    row = internship_for(request.user, internship_id=internship_id)
+    begun = MessageForm(initial={"text": PAIR}) if request.GET.get("pair") else None
+    return _page(request, row, message_form=begun)
 
 
 def _page(

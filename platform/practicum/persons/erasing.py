@@ -26,9 +26,9 @@ from practicum.evaluation import executed
 from practicum.evaluation import services as evaluations
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.gpus.models import OPEN_STATES, Lease
-from practicum.internships import applications, cohorts, readiness
+from practicum.internships import applications, cohorts
 from practicum.internships.models import GOING_ON, Application, Internship, Invitation
-from practicum.internships.services import close_early
+from practicum.internships.services import close_early, end_check
 from practicum.persons import naming
 from practicum.persons.fields import empty_of
 from practicum.persons.models import Deletion, DeletionState
@@ -115,7 +115,7 @@ def end_internships(erasure: Erasure) -> None:
     person, now = erasure.person, erasure.now
     for internship in Internship.objects.filter(intern=person, state__in=GOING_ON):
         close_early(internship, reason=WHY_ENDED, actor=erasure.deletion.asked_by, now=now)
-    readiness.end_check(person, why=WHY_ENDED, actor=erasure.deletion.asked_by, now=now)
+    end_check(person, why=WHY_ENDED, actor=erasure.deletion.asked_by, now=now)
     for application in Application.objects.filter(applicant=person).select_related("cohort", "applicant"):
         with suppress(Conflict):
             applications.withdraw(application, now=now)

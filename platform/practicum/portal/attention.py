@@ -1,27 +1,26 @@
 """Who needs attention: the signals of each internship that goes on, from work that really happened, in a fixed number of
-queries. The rules are in ``internships.signals``.
+queries. The rules are in ``internships.signals``, what they are told in ``work``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
-from typing import Any
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 
-from django.db.models import Max, Q
-from django.utils.timezone import get_current_timezone, localdate
+from django.db.models import Q
+from django.utils.timezone import get_current_timezone, localdate, localtime
 
 from practicum.accounts.models import User
-from practicum.gpus.models import Lease
-from practicum.internships.models import CheckIn, Internship, InternshipState
+from practicum.internships.models import Internship, InternshipState
+from practicum.internships.rhythm import usual_weekdays
 from practicum.internships.selectors import internships_visible_to
 from practicum.internships.signals import Facts, Signal, signals_of
 from practicum.portal.selectors import Progress, progress_of
-from practicum.reviews.models import ReviewState
-from practicum.submissions.models import Submission
+from practicum.portal.work import LOOKED_BACK, CheckIns, Work, work_of
 
-WEEK = timedelta(days=7)
+GPU_USED = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class Row:
         """Whose row it is."""
         return self.progress.internship
 
+    @property
+    def helps_first(self) -> str:
+        """What helps against the first signal."""
+        return self.signals[0].action if self.signals else ""
+
 
 def rows_for(viewer: User, *, now: datetime) -> list[Row]:
     """The internships ``viewer`` may see that are active and have begun, those with most signals first, then by name."""
@@ -48,68 +52,93 @@ def rows_for(viewer: User, *, now: datetime) -> list[Row]:
 def rows_of(internships: Iterable[Internship], *, viewer: User, now: datetime) -> list[Row]:
     """A row for each, in the order given."""
     progress = progress_of(internships, today=localdate(now), viewer=viewer)
-    ids = [one.internship.pk for one in progress]
-    check_ins, handed_in = _check_ins(ids), _submissions(ids)
-    in_line = _time_in_line(progress, now=now)
+    works = work_of([one.internship for one in progress], now=now)
     rows = []
     for one in progress:
-        pk = one.internship.pk
-        work = handed_in.get(pk, {})
-        facts = _facts(one, check_ins=check_ins, work=work, in_line=in_line.get(one.internship.intern_id, timedelta(0)))
-        rows.append(Row(one, signals_of(facts, now=now), work.get("pk") if work.get("waits") else None))
+        work = works[one.internship.pk]
+        signals = signals_of(_facts(one, work=work, now=now), now=localtime(now))
+        rows.append(Row(one, signals, work.waiting[-1][0] if work.waiting else None))
     return rows
 
 
-def _facts(
-    one: Progress, *, check_ins: dict[tuple[int, bool], tuple[int, datetime]], work: dict[str, Any], in_line: timedelta
-) -> Facts:
+def _facts(one: Progress, *, work: Work, now: datetime) -> Facts:
     row, following = one.internship, one.next_milestone
     is_late = one.is_overdue and following is not None
-    interns, mentors = (check_ins.get((row.pk, side), (0, None)) for side in (False, True))
     begun_on = max(row.started_on, row.cohort.starts_on)
+    began = max(filter(None, [_midnight(begun_on), work.resumed_at]))
+    no_better, best_at = _no_better(one)
+    at_work = {localdate(visit.at) for visit in work.visits} | {localdate(at) for at in work.handed_in}
+    gpu_days, gpu_unused = _gpu_unused(work, began=began)
     return Facts(
-        began=datetime.combine(begun_on, time.min, tzinfo=get_current_timezone()),
+        began=began,
         seen_at=one.seen_at,
-        handed_in_at=work.get("at"),
-        interns_check_in=interns[1],
-        check_in_waits_since=interns[1] if interns[0] > mentors[0] else None,
-        review_waits_since=work.get("at") if work.get("waits") else None,
+        usual_weekdays=usual_weekdays(at_work, since=begun_on, today=localdate(now)),
+        idle_visits=_idle_visits(work),
+        gpu_days=gpu_days,
+        gpu_unused=gpu_unused if row.version.manifest["budget"].get("gpu_gb") else timedelta(0),
+        handed_in_at=work.handed_in[-1] if work.handed_in else None,
+        usual_hand_in=_usual_hand_in(work, now=now),
+        same_error=work.same_error,
+        error=work.error,
         overdue=following.title if is_late and following else "",
         overdue_since=following.due_on if is_late and following else None,
-        no_better=_no_better(one),
-        in_line=in_line,
+        no_better=no_better,
+        best_at=best_at,
+        interns_check_in=max(work.check_ins.interns.values(), default=None),
+        checked_in_through=_checked_in_through(work.check_ins, cohort_starts_on=row.cohort.starts_on),
+        in_line=work.in_line,
+        review_waits_since=work.waiting[0][1] if work.waiting else None,
+        check_in_waits_since=_first_unanswered(work.check_ins),
+        request_waits_since=work.request_waits_since,
     )
 
 
-def _no_better(one: Progress) -> int:
-    """How many scores there were since the last that set a new best, as the intern was told."""
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=get_current_timezone())
+
+
+def _usual_hand_in(work: Work, *, now: datetime) -> int | None:
+    """The most days with work from one hand-in to the next in the last weeks; None of fewer than two hand-ins."""
+    ran_on = {localdate(visit.at) for visit in work.visits if visit.has_run}
+    days = sorted({localdate(at) for at in work.handed_in if at >= now - LOOKED_BACK})
+    between = [sum(one < day <= other for day in ran_on) for one, other in pairwise(days)]
+    return max(between, default=None)
+
+
+def _idle_visits(work: Work) -> int:
+    """How many of the last notebooks in a row ran nothing, without a hand-in since the first of them."""
+    count = 0
+    for visit in reversed(work.visits):
+        if visit.has_run or (work.handed_in and work.handed_in[-1] >= visit.at):
+            break
+        count += visit.is_idle
+    return count
+
+
+def _gpu_unused(work: Work, *, began: datetime) -> tuple[int, timedelta]:
+    """On how many days a GPU was held since the last day on which one worked, and for how long."""
+    days, held_for = 0, timedelta(0)
+    for day, held, busy in reversed(work.gpu_days):
+        if busy >= GPU_USED or day < localdate(began):
+            break
+        days, held_for = days + 1, held_for + held
+    return days, held_for
+
+
+def _no_better(one: Progress) -> tuple[int, datetime | None]:
+    """How many scores there were since the last that set a new best, as the intern was told, and when that came."""
     points = one.standing.points
-    best = max((index for index, point in enumerate(points) if point.is_new), default=-1)
-    return len(points) - 1 - best if points else 0
+    best = max((index for index, point in enumerate(points) if point.is_new), default=None)
+    return (0, None) if best is None else (len(points) - 1 - best, points[best].at)
 
 
-def _check_ins(ids: Sequence[int]) -> dict[tuple[int, bool], tuple[int, datetime]]:
-    """The week and the time of the last check-in of each side."""
-    rows = CheckIn.objects.filter(internship__in=ids).order_by().values_list("internship_id", "is_mentors")
-    latest = rows.annotate(last=Max("week"), at=Max("written_at"))
-    return {(pk, is_mentors): (week, at) for pk, is_mentors, week, at in latest}
+def _checked_in_through(check_ins: CheckIns, *, cohort_starts_on: date) -> datetime | None:
+    """The end of the last week for which the intern wrote."""
+    last = max(check_ins.interns, default=None)
+    return None if last is None else _midnight(cohort_starts_on + timedelta(weeks=last))
 
 
-def _submissions(ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The last submission of each, and whether nobody has decided on it."""
-    rows = Submission.objects.filter(internship__in=ids).order_by("number")
-    found: dict[int, dict[str, Any]] = {}
-    for internship_id, pk, at, state in rows.values_list("internship_id", "pk", "received_at", "review__state"):
-        if internship_id is not None:
-            found[internship_id] = {"pk": pk, "at": at, "waits": state in (None, ReviewState.OPEN)}
-    return found
-
-
-def _time_in_line(progress: Sequence[Progress], *, now: datetime) -> dict[int, timedelta]:
-    """How long each intern stood in line in the last seven days."""
-    people = [one.internship.intern_id for one in progress]
-    rows = Lease.objects.filter(user__in=people, requested_at__gte=now - WEEK).order_by()
-    waited: dict[int, timedelta] = {}
-    for user_id, asked, granted, ended in rows.values_list("user_id", "requested_at", "granted_at", "closed_at"):
-        waited[user_id] = waited.get(user_id, timedelta(0)) + ((granted or ended or now) - asked)
-    return waited
+def _first_unanswered(check_ins: CheckIns) -> datetime | None:
+    """When the intern wrote the first check-in after the mentor's last."""
+    last = max(check_ins.mentors, default=-1)
+    return min((at for week, at in check_ins.interns.items() if week > last), default=None)

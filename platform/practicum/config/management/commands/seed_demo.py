@@ -19,11 +19,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from practicum.accounts.models import User
-from practicum.audit.services import record
 from practicum.catalog.models import Mode, ProjectVersion
 from practicum.catalog.services import check_in_containers, publish, published_as
 from practicum.config.demo import material, way
-from practicum.config.demo.cast import CAST, PASSWORD, PLACES
+from practicum.config.demo.cast import CAST, PLACES
+from practicum.config.demo.people import account
 from practicum.config.engine import site_engine
 from practicum.credentials.models import CertificateState
 from practicum.credentials.selectors import certificate_of
@@ -296,22 +296,6 @@ def published(directory: Path, *, by: User, engine: Engine, only: Sequence[str] 
         return there
     report = check_in_containers(directory, engine=engine, only=only)
     return publish(directory, mode=Mode.TOY, report=report, actor=by, engine=engine, now=utc_now())
-
-
-def account(person: Any) -> User:
-    """The person's account, with the demo's password."""
-    found = User.objects.filter(username=person.username).first()
-    if found:
-        return found
-    user = User.objects.create_user(
-        username=person.username,
-        email=f"{person.username}@example.org",
-        password=PASSWORD,
-        name=person.name,
-        role=person.role,
-    )
-    record("account.created", subject=user, actor=None, now=utc_now(), role=str(user.role))
-    return user
 
 
 def third_week_cohort(*, today: date) -> Cohort:
