@@ -30,7 +30,7 @@ KINDS = (
     Kind("run", "A run has ended, or was made again", ("run.",), INTERN),
     Kind("review", "A review is decided", ("review.",), INTERN),
     Kind("leaderboard", "Final scores are released", ("leaderboard.",), INTERN),
-    Kind("certificate", "Certificates", ("certificate.",), BOTH),
+    Kind("certificate", "Certificates", ("certificate.", "internship.completed"), BOTH),
     Kind("application", "Applications and places", ("application.",), INTERN),
     Kind("matching", "Who is with whom in a cohort", ("matching.",), BOTH),
     Kind("change", "Requests for time, a pause, another mentor, an end", ("change.", "internship.resumed"), BOTH),

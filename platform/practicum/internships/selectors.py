@@ -38,6 +38,19 @@ def internship_for(user: User, *, internship_id: int) -> Internship:
     return internship
 
 
+def milestone_of(internship: Internship, *, position: int) -> Milestone:
+    """One of its milestones, by its place from 1.
+
+    Raises:
+        NotFound: it has no such milestone.
+    """
+    milestone = internship.milestones.filter(position=position).first()
+    if milestone is None:
+        raise NotFound
+    milestone.internship = internship
+    return milestone
+
+
 def work_visible_to(user: User) -> QuerySet[Internship]:
     """The same, and readiness checks: their applicant's own, and admins all."""
     if user.is_admin:

@@ -11,6 +11,7 @@ from practicum.accounts.models import Role, User
 from practicum.audit.services import record
 from practicum.catalog.models import ProjectVersion
 from practicum.errors import Conflict, Forbidden, Invalid
+from practicum.internships import telling
 from practicum.internships.models import (
     GOING_ON,
     Change,
@@ -94,20 +95,49 @@ def take_back_milestone(milestone: Milestone, *, reached_at: datetime, actor: Us
     return bool(moved)
 
 
-@transaction.atomic
-def complete_internship(internship: Internship, *, actor: User, now: datetime) -> None:
-    """End an active internship as completed.
+def mark_milestone(milestone: Milestone, *, actor: User, now: datetime) -> bool:
+    """The mentor saw that it is reached, without a review of it; False if it was already.
 
     Raises:
-        Conflict: it is not active any more.
+        Conflict: the internship is over.
+    """
+    _check_goes_on(milestone.internship)
+    return reach_milestone(milestone, actor=actor, now=now)
+
+
+def unreach_milestone(milestone: Milestone, *, actor: User, now: datetime) -> bool:
+    """It is not reached after all; False if it was not.
+
+    Raises:
+        Conflict: the internship is over.
+    """
+    _check_goes_on(milestone.internship)
+    if milestone.reached_at is None:
+        return False
+    return take_back_milestone(milestone, reached_at=milestone.reached_at, actor=actor, now=now)
+
+
+def _check_goes_on(internship: Internship) -> None:
+    if internship.state not in GOING_ON:
+        raise Conflict("This internship has ended already.")
+
+
+@transaction.atomic
+def complete_internship(internship: Internship, *, actor: User, now: datetime) -> None:
+    """End an active internship as completed, and tell its intern. Milestones that are not reached stay so.
+
+    Raises:
+        Conflict: it is paused, or not active any more.
     """
     moved = Internship.objects.filter(pk=internship.pk, state=InternshipState.ACTIVE).update(
         state=InternshipState.COMPLETED, completed_at=now
     )
     if not moved:
-        raise Conflict("This internship has ended already.")
+        paused = Internship.objects.filter(pk=internship.pk, state=InternshipState.PAUSED).exists()
+        raise Conflict("It is paused; let it go on first." if paused else "This internship has ended already.")
     _lapse(internship, now=now)
     record("internship.completed", subject=internship, actor=actor, now=now)
+    telling.completed(internship, now=now)
 
 
 @transaction.atomic

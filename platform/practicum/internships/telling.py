@@ -185,3 +185,16 @@ def wrote(internship: Internship, *, by: User, text: str, key: str, now: datetim
         key=f"internship.message:{key}",
         now=now,
     )
+
+
+def completed(internship: Internship, *, now: datetime) -> None:
+    """The intern reads that it is done, and that a certificate comes."""
+    notify(
+        internship.intern,
+        kind="internship.completed",
+        subject=f"Your internship in {internship.cohort} is completed",
+        body="Your work is executed once more, and your certificate is made of what it comes to. You are told when it is there.",
+        path=reverse("portal:internship", args=[internship.pk]),
+        key=f"internship.completed:{internship.pk}",
+        now=now,
+    )

@@ -34,6 +34,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
         (
             _rule("Read an internship, its milestones and scores", "own own all", "portal:internship"),
             _rule(
+                "Mark milestones reached, complete an internship", "no own all",
+                "+portal:milestone", "+portal:complete_internship",
+            ),
+            _rule(
                 "Read a submission, its files, rendered notebook and timeline", "own own all",
                 "portal:submission", "portal:submission_live", "submissions:file", "reviews:notebook",
             ),

@@ -75,6 +75,18 @@ class Progress:
         return next((milestone for milestone in self.milestones if milestone.reached_at is None), None)
 
     @property
+    def missing(self) -> str:
+        """What completing the internship now would leave out, in words; empty where every milestone is reached."""
+        count = len(self.milestones) - self.reached
+        if not count:
+            return ""
+        subject = "One milestone is" if count == 1 else f"{count} milestones are"
+        return (
+            f"{subject} not reached, and the certificate will say so. Nothing more can be handed in, and an open notebook is "
+            "stopped. This can't be taken back."
+        )
+
+    @property
     def is_overdue(self) -> bool:
         """The next milestone was due before today, and the internship goes on."""
         following = self.next_milestone

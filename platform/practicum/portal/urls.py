@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.portal import metrics, people, record_views, views
+from practicum.portal import finishing, metrics, people, record_views, views
 
 app_name = "portal"
 urlpatterns = [
     path("", views.home, name="home"),
     path("internships/<int:internship_id>/", views.internship, name="internship"),
+    path("internships/<int:internship_id>/milestones/<int:position>/", finishing.milestone, name="milestone"),
+    path("internships/<int:internship_id>/complete/", finishing.complete, name="complete_internship"),
     path("internships/<int:internship_id>/end/", people.end, name="end_internship"),
     path("internships/<int:internship_id>/mentor/", people.mentor, name="change_mentor"),
     path("attention/", views.attention, name="attention"),

@@ -17,7 +17,7 @@ from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
 from practicum.internships.application_selectors import applications_of, open_to
-from practicum.internships.models import GOING_ON, Internship
+from practicum.internships.models import GOING_ON, Internship, InternshipState
 from practicum.internships.placement_selectors import cohorts_to_rank
 from practicum.internships.selectors import (
     active_internship_of,
@@ -133,6 +133,7 @@ def internship_page(
         "feedback": feedback_for(row.intern),
         "certificate": certificate_of(row.pk),
         "chart": charts.progress(standing, cohort=row.cohort),
+        "may_finish": not request.user.is_intern and row.state == InternshipState.ACTIVE,
     }
     if request.user.is_admin and row.state in GOING_ON:
         facts |= {"mentor_form": mentor_form or MentorForm(internship=row), "end_form": end_form or EndForm()}
