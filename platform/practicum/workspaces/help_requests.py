@@ -50,7 +50,7 @@ def ask(user: User, *, topic: str, minutes: int, now: datetime) -> HelpRequest:
 
     Raises:
         Invalid: no topic, or minutes that nobody offers.
-        Conflict: no notebook runs, the internship is paused, or help was asked for already.
+        Conflict: no notebook runs, or it is for a readiness check; the internship is paused, or help was asked for already.
     """
     topic = " ".join(topic.split())
     if (fault := rules.unfit_topic(topic)) is not None:
@@ -60,6 +60,8 @@ def ask(user: User, *, topic: str, minutes: int, now: datetime) -> HelpRequest:
     session = open_session_of(user)
     if session is None or session.state != SessionState.RUNNING:
         raise Conflict("Help is given in a running notebook. Open yours first.")
+    if session.internship.is_check:
+        raise Conflict("A readiness check has no mentor yet. Look things up, and take it again as often as you like.")
     if session.internship.state != InternshipState.ACTIVE:
         raise Conflict("Your internship is paused.")
     _end_what_is_over(session.help_requests.filter(state__in=OPEN_HELP_STATES), now=now)

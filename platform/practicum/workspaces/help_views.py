@@ -81,7 +81,7 @@ def _facts(request: PersonRequest, *, refusal: Refused | None = None) -> dict[st
     chosen = request.POST.get("minutes", "")
     return {
         "session": session,
-        "may_ask": session is not None and session.state == SessionState.RUNNING,
+        "may_ask": session is not None and session.state == SessionState.RUNNING and not session.internship.is_check,
         "help": selectors.open_request_of(session, now=now) if session is not None else None,
         "last": selectors.latest_request_of(request.user),
         "minutes": rules.MINUTES,

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from practicum.errors import Conflict
 from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import PoolKind, Server, Slot
 from practicum.internships.readiness import end_due, start_check
+from practicum.workspaces.help_requests import ask
 from practicum.workspaces.turns import may_join_line
 from tests.unit.internships.conftest import application as application
 from tests.unit.internships.conftest import attempt as attempt
@@ -45,6 +49,14 @@ def test_it_takes_a_cpu_slot_also_where_gpus_are_free(world: World, attempt: Any
     assert session.lease.slot is not None
     assert session.lease.slot.kind == "cpu"
     assert not may_join_line(session)
+
+
+def test_nobody_is_asked_to_help_in_a_check(world: World, attempt: Any, intern: Any, client_of: Any) -> None:
+    world.run(intern)
+
+    with pytest.raises(Conflict, match="A readiness check has no mentor yet"):
+        ask(intern, topic="How?", minutes=15, now=world.now)
+    assert "Ask for help" not in client_of(intern).get("/notebook/").content.decode()
 
 
 def test_another_attempt_and_the_end_of_its_time_stop_the_notebook(
