@@ -168,7 +168,8 @@ def terminal(cause: int, *, random: np.random.Generator) -> str:
         devices = "ls: cannot access '/dev/nvidia*': No such file or directory"
     works = cause in (OLD_GPU, NOT_MOVED)
     version = f"{release}+cpu" if cause == NO_CUDA else f"{release}+cu{built.replace('.', '')}"
-    host = "inside a container" if cause == CONTAINER or random.random() < 0.5 else "on the machine itself"
+    contained = cause == CONTAINER or (cause != NO_DRIVER and random.random() < 0.5)
+    host = "inside a container" if contained else "on the machine itself"
     last = (
         "RuntimeError caught: CUDA error: no kernel image is available for execution on the device; going on with cpu\n"
     )
