@@ -74,12 +74,12 @@ class Outcome:
         return 10 * sum(self.false_alarms.values()) / self.weeks
 
 
-def places(*, seeds: int, admin: Any, healthy: int, days: int = DAYS) -> list[Place]:
-    """For each seed a cohort with every stall once and some healthy interns; half of them on a project with a GPU."""
+def places(*, seeds: int, admin: Any, healthy: int, days: int = DAYS, first: int = 0) -> list[Place]:
+    """For each seed from ``first`` on a cohort with every stall once and some healthy interns; half have a project with a GPU."""
     made: list[Place] = []
     versions = [_version(f"project-{gpu_gb}", gpu_gb=gpu_gb, admin=admin) for gpu_gb in (0, 16)]
     slots = _slots(seeds * (len(Stall) + healthy))
-    for seed in range(seeds):
+    for seed in range(first, first + seeds):
         cohort = Cohort.objects.create(
             slug=f"s{seed}", name=f"Cohort {seed}", starts_on=STARTS_ON, ends_on=STARTS_ON + timedelta(days=days)
         )
