@@ -106,9 +106,9 @@ def test_the_golden_cases_hold_one_variant_whole_and_are_those_the_command_makes
 
 @pytest.mark.parametrize(
     ("slug", "variants"),
-    [("readiness-ml", range(1, 9)), ("readiness-python", (1, 8)), ("readiness-cuda", range(1, 9))],
+    [("readiness-ml", (1, 4, 8)), ("readiness-python", (1, 8)), ("readiness-cuda", (1, 4, 8))],
 )
-def test_what_is_mended_holds_every_bar(slug: str, variants: range | tuple[int, ...], in_project: InProject) -> None:
+def test_what_is_mended_holds_every_bar(slug: str, variants: tuple[int, ...], in_project: InProject) -> None:
     said = in_project(slug, SOLVED[slug] + EVERY_VARIANT.replace("VARIANTS", repr(list(variants)), 1))
 
     assert said.split() == ["1.0"] * len(variants)

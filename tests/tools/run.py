@@ -1,7 +1,7 @@
 """``make test``: every test, each on the parts it names, with what is missing on the machine installed first.
 
-Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; the real engine; hub, workspace and
-projects; browser; attacks; the whole system end to end. As root on a machine with apt, engine, browser and
+Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; then side by side the whole system end to
+end, and the real engine, hub and workspace, projects, browser, attacks. As root on a machine with apt, engine, browser and
 PostgreSQL are installed; elsewhere a missing one is an error that says what to install. The last line adds up the
 passes.
 """
@@ -138,8 +138,10 @@ def main() -> int:
             # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
             two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
             passes.run("engine", "tests/engine", *two, env=env, mark="engine | ")
-            together = ("tests/hub", "tests/workspace", "tests/projects")
-            passes.run("hub, workspace, projects", *together, *two, *PATIENT, env=env, mark="projects | ")
+            passes.run("hub, workspace", "tests/hub", "tests/workspace", *two, *PATIENT, env=env, mark="hub | ")
+            passes.run(
+                "projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, env=env, mark="projects | "
+            )
             passes.run("browser", "tests/browser", *two, *PATIENT, env=env, mark="browser | ")
             passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env, mark="attacks | ")
 
