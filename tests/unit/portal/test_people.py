@@ -334,7 +334,7 @@ def test_only_admins_are_offered_to_end_an_internship(
     text = page(client_of(request.getfixturevalue(who)), f"/internships/{internship.pk}/")
 
     assert (f"/internships/{internship.pk}/end/" in text) is offers
-    assert ("data-confirm=" in text) is offers
+    assert (f"/internships/{internship.pk}/mentor/" in text) is offers
 
 
 def test_an_admin_ends_an_internship(ada: Client, internship: Any) -> None:
