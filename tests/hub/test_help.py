@@ -6,6 +6,7 @@ refusal is the door's and not a fault of the attempt.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +34,7 @@ pytestmark = [pytest.mark.hub, pytest.mark.workspace]
 
 INSTALLER = ROOT / "hub/practicum_hub/workspace/install.py"
 TOKENS = {"ines": "i" * 40, "peer": "p" * 40}
-SHUT_WITHIN = 5.0
+SHUT_WITHIN = 20.0
 CONFIRM = re.compile(r'name="(_xsrf|scopes)" value="([^"]+)"')
 NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 
@@ -201,7 +203,7 @@ def test_a_mentor_who_reads_has_nothing_of_the_server(place: Place) -> None:
 
     assert status == 403
     assert set(do_all(place, browser, name="reader").values()) <= {302, 403}
-    wait_for(lambda: place.site.shown, seconds=15, what="the notebook is shown on the site")
+    wait_for(lambda: place.site.shown, seconds=60, what="the notebook is shown on the site")
     assert set(place.site.shown) == {"digits/start.ipynb"}
 
 
@@ -221,7 +223,14 @@ def test_the_door_stands_between_a_reader_and_the_server_even_where_the_hub_shar
         assert not list(home.glob("reader*"))
 
 
-async def test_no_socket_opens_to_a_reader_and_those_that_are_open_die_when_it_ends(place: Place) -> None:
+def test_no_socket_opens_to_a_reader_and_those_that_are_open_die_when_it_ends(place: Place) -> None:
+    # In a thread of its own: in this one Chromium's event loop may be alive, from the tests of JupyterLab's page.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, open_and_lose_sockets(place)).result()
+
+
+async def open_and_lose_sockets(place: Place) -> None:
+    """The sockets of a mentor with hands work, die when the help ends, and open to no reader; the intern's own goes on."""
     browser = place.let_in()
     kernel = place.ask(browser, "POST", "/api/kernels", json={"name": "python3"}).json()["id"]
     terminal = place.ask(browser, "POST", "/api/terminals", json={}).json()["name"]
