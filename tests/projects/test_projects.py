@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from practicum.catalog.check import check_project
+from practicum.catalog.check import CHECKS, check_project
 from practicum.catalog.manifest import load_manifest
 
 from .conftest import PROJECTS, ROOT, InProject
@@ -95,13 +95,19 @@ print(accuracy(np.hstack([signal, noise])) > 0.5, accuracy(noise) < 0.3, time.pr
 """
 
 
+# What these hand in is the check's own and the same for every project: they are tried on the two that interns work on.
+THE_SAME_FOR_ALL = {"a crashing submission", "an endless submission", "a cheating submission"}
+
+
 @pytest.mark.parametrize("slug", PROJECTS)
 def test_a_project_that_ships_passes_its_check(slug: str, workspace_python: Path) -> None:
     said: list[str] = []
+    only = set(CHECKS) - THE_SAME_FOR_ALL if slug.startswith("readiness-") else None
 
-    report = check_project(ROOT / "projects" / slug, python=workspace_python, say=said.append)
+    report = check_project(ROOT / "projects" / slug, python=workspace_python, say=said.append, only=only)
 
     assert report.passed, "\n".join(said)
+    assert len(report.results) == len(only or CHECKS)
 
 
 def test_the_projects_ship() -> None:
