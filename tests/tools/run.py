@@ -1,7 +1,7 @@
 """``make test``: every test, each on the parts it names, with what is missing on the machine installed first.
 
-Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; then side by side the whole system end to
-end, and the real engine, hub and workspace, projects, browser, attacks. As root on a machine with apt, engine, browser and
+Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; the real engine; hub and workspace;
+projects; browser; attacks; the whole system end to end. As root on a machine with apt, engine, browser and
 PostgreSQL are installed; elsewhere a missing one is an error that says what to install. The last line adds up the
 passes.
 """
@@ -16,8 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.tools.postgres import postgres, server_programs
@@ -95,14 +93,8 @@ class Passes:
         self.counts: dict[str, int] = {}
         self.failed = False
 
-    def side_by_side(self, *lanes: Callable[[], None]) -> None:
-        """Lanes of passes at once, each line of output with its pass before it."""
-        with ThreadPoolExecutor(max_workers=len(lanes)) as threads:
-            for lane in [threads.submit(lane) for lane in lanes]:
-                lane.result()
-
-    def run(self, title: str, *arguments: str, env: dict[str, str], mark: str = "") -> None:
-        """One pass, its output shown as it comes, each line after ``mark``."""
+    def run(self, title: str, *arguments: str, env: dict[str, str]) -> None:
+        """One pass, its output shown as it comes."""
         say(title)
         began = time.monotonic()
         temporary = f"--basetemp={self.folder.name}/{title.split()[-1].lower()}"
@@ -111,7 +103,7 @@ class Passes:
         assert process.stdout is not None
         last = ""
         for line in process.stdout:
-            print(f"{mark}{line}", end="", flush=True)
+            print(line, end="", flush=True)
             last = line if COUNTS.search(line) else last
         self.failed |= process.wait() != 0
         for number, word in COUNTS.findall(last):
@@ -133,22 +125,14 @@ def main() -> int:
             on_postgresql = ("-n", "auto", "--database-only", "-m", UNIT)
             passes.run("unit tests on PostgreSQL", *on_postgresql, env={"PRACTICUM_DATABASE_URL": address})
         env = engine_env | workspace
-
-        def parts() -> None:
-            # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
-            two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
-            passes.run("engine", "tests/engine", *two, env=env, mark="engine | ")
-            passes.run("hub, workspace", "tests/hub", "tests/workspace", *two, *PATIENT, env=env, mark="hub | ")
-            passes.run(
-                "projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, env=env, mark="projects | "
-            )
-            passes.run("browser", "tests/browser", *two, *PATIENT, env=env, mark="browser | ")
-            passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env, mark="attacks | ")
-
-        def whole() -> None:
-            passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env, mark="whole | ")
-
-        passes.side_by_side(whole, parts)  # what is run end to end waits more than it works
+        # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
+        two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
+        passes.run("engine", "tests/engine", *two, env=env)
+        passes.run("hub, workspace", "tests/hub", "tests/workspace", *two, *PATIENT, env=env)
+        passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
+        passes.run("browser", "tests/browser", *two, *PATIENT, env=env)
+        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)
+        passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=env)
     finally:
