@@ -24,7 +24,7 @@ demo-reset: ## Forget what the demo keeps
 env: ## The development environment, from the lock files
 	@$(PYTHON) deploy/bootstrap.py dev
 
-unit: env ## Unit tests only, on SQLite (two minutes on two cores)
+unit: env ## Unit tests only, on SQLite (three to five minutes on two cores)
 	$(PYTEST) -q -n auto --nomigrations -m "not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
 test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.hub, pytest.mark.workspace]
 
 INSTALLER = ROOT / "hub/practicum_hub/workspace/install.py"
 TOKENS = {"ines": "i" * 40, "peer": "p" * 40}
-SHUT_WITHIN = 20.0
+SHUT_WITHIN = 5.0
 CONFIRM = re.compile(r'name="(_xsrf|scopes)" value="([^"]+)"')
 NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 

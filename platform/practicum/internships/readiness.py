@@ -23,7 +23,7 @@ from practicum.internships.models import (
     InternshipState,
 )
 from practicum.internships.readiness_models import BarsReached, CheckAttempt, CohortCheck
-from practicum.internships.readiness_selectors import OPEN
+from practicum.internships.readiness_selectors import why_not_taken
 from practicum.internships.services import check_admin, end_check
 
 ASKED, OFFERED = "asked", "offered"
@@ -72,7 +72,8 @@ def start_check(
         raise Forbidden("This check is not part of your application.")
     Cohort.objects.select_for_update().get(pk=application.cohort_id)
     application = Application.objects.select_related("cohort").get(pk=application.pk)
-    _check_may_take(application, now=now)
+    if reason := why_not_taken(application, now=now):
+        raise Conflict(reason)
     begun = CheckAttempt.objects.filter(application=application, project=check.project, number__gt=after)
     if (attempt := begun.filter(internship__state=InternshipState.ACTIVE).first()) is not None:
         return attempt
@@ -108,13 +109,6 @@ def start_check(
     facts = {"check": check.project.slug, "number": number, "variant": attempt.variant}
     record("readiness.started", subject=attempt, actor=applicant, now=now, **facts)
     return attempt
-
-
-def _check_may_take(application: Application, *, now: datetime) -> None:
-    if application.state not in OPEN:
-        raise Conflict("Your application is not open any more, so there is no check to take.")
-    if application.cohort.ends_on < localdate(now):
-        raise Conflict(f"{application.cohort} is over.")
 
 
 def _next_number(application: Application, *, project: Project) -> int:

@@ -236,6 +236,15 @@ def environment_of(internship: Internship) -> dict[str, str]:
     return {"PRACTICUM_VARIANT": str(variant)}
 
 
+def why_not_taken(application: Application, *, now: datetime) -> str:
+    """Why its applicant may take no check now; empty where they may."""
+    if application.state not in OPEN:
+        return "Your application is not open any more, so there is no check to take."
+    if application.cohort.ends_on < localdate(now):
+        return f"{application.cohort} is over."
+    return ""
+
+
 def may_take(application: Application, *, now: datetime) -> bool:
     """Its applicant may take checks now."""
-    return application.state in OPEN and application.cohort.ends_on >= localdate(now)
+    return not why_not_taken(application, now=now)

@@ -75,16 +75,9 @@ class Progress:
         return next((milestone for milestone in self.milestones if milestone.reached_at is None), None)
 
     @property
-    def missing(self) -> str:
-        """What completing the internship now would leave out, in words; empty where every milestone is reached."""
-        count = len(self.milestones) - self.reached
-        if not count:
-            return ""
-        subject = "One milestone is" if count == 1 else f"{count} milestones are"
-        return (
-            f"{subject} not reached, and the certificate will say so. Nothing more can be handed in, and an open notebook is "
-            "stopped. This can't be taken back."
-        )
+    def missing(self) -> int:
+        """How many milestones are not reached."""
+        return len(self.milestones) - self.reached
 
     @property
     def is_overdue(self) -> bool:

@@ -116,7 +116,10 @@ def _hand_ins(works: dict[int, Work]) -> None:
         assert internship_id is not None
         work = works[internship_id]
         work.handed_in.append(at)
-        work.waiting = [*work.waiting, (pk, at)] if state in (None, ReviewState.OPEN) else []
+        if state in (None, ReviewState.OPEN):
+            work.waiting.append((pk, at))
+        else:
+            work.waiting.clear()
 
 
 def _same_errors(works: dict[int, Work], *, now: datetime) -> None:

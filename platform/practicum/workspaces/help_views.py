@@ -26,14 +26,9 @@ def page(request: PersonRequest) -> HttpResponse:
     """What goes on, or the form to ask for help."""
     if request.method != "POST":
         return render(request, "workspaces/help.html", _facts(request))
-    minutes = request.POST.get("minutes", "")
+    minutes = _minutes(request, otherwise=0)
     try:
-        help_requests.ask(
-            request.user,
-            topic=request.POST.get("topic", ""),
-            minutes=int(minutes) if minutes.isdecimal() and len(minutes) < 4 else 0,
-            now=utc_now(),
-        )
+        help_requests.ask(request.user, topic=request.POST.get("topic", ""), minutes=minutes, now=utc_now())
     except (Invalid, Conflict) as refusal:
         return render(request, "workspaces/help.html", _facts(request, refusal=refusal), status=refusal.status)
     return redirect("workspaces:help")
@@ -76,16 +71,21 @@ def _open(request: PersonRequest) -> HelpRequest:
     return found
 
 
+def _minutes(request: PersonRequest, *, otherwise: int) -> int:
+    """The minutes that were sent, where they are a number."""
+    sent = request.POST.get("minutes", "")
+    return int(sent) if sent.isdecimal() and len(sent) < 4 else otherwise
+
+
 def _facts(request: PersonRequest, *, refusal: Refused | None = None) -> dict[str, Any]:
     session, now = open_session_of(request.user), utc_now()
-    chosen = request.POST.get("minutes", "")
     return {
         "session": session,
         "may_ask": session is not None and session.state == SessionState.RUNNING and not session.internship.is_check,
         "help": selectors.open_request_of(session, now=now) if session is not None else None,
         "last": selectors.latest_request_of(request.user),
         "minutes": rules.MINUTES,
-        "chosen": int(chosen) if chosen.isdecimal() and len(chosen) < 4 else USUAL_MINUTES,
+        "chosen": _minutes(request, otherwise=USUAL_MINUTES),
         "topic": request.POST.get("topic", ""),
         "refusal": refusal,
         "now": now,
