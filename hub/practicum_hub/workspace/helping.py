@@ -30,7 +30,9 @@ class HelpFollower:
     def __init__(self, app: ServerApp, *, client: SiteClient, door: Door, is_asked_for: Callable[[], bool]) -> None:
         self.app, self.client, self.door = app, client, door
         self._is_asked_for = is_asked_for
+        # What the site has of which request; one that follows at once begins with nothing.
         self._sent: dict[str, tuple[int, int]] = {}
+        self._sent_to = ""
         self._asking = asyncio.Lock()
 
     @property
@@ -58,10 +60,10 @@ class HelpFollower:
         async with self._asking:
             told = await asyncio.to_thread(self.client.help)
             self.door.tell(told)
+            if told.helper_url != self._sent_to:
+                self._sent, self._sent_to = {}, told.helper_url
             if told.state in READ_IN:
                 await self._send_saved()
-            else:
-                self._sent.clear()
         return told
 
     async def end(self) -> Help:
