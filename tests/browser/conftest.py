@@ -7,7 +7,7 @@ of ours touches them, which is the case: ``DJANGO_ALLOW_ASYNC_UNSAFE`` is set fo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
@@ -32,6 +32,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Every width and every colour scheme once; that all four fit, every page's own test sees (tests/e2e/test_every_page.py).
+LOOKS = [pytest.param(False, False, id="desktop-light"), pytest.param(True, True, id="phone-dark")]
 DESKTOP, PHONE = ViewportSize(width=1280, height=860), ViewportSize(width=390, height=844)
 
 
@@ -77,6 +79,29 @@ class Visit:
                 break
             self.page.wait_for_timeout(20)
         self.page.context.close()
+
+
+def faults_on_a_phone(
+    visit: Callable[..., Visit], who: str, paths: Iterable[str], *, unfolded: bool = False
+) -> list[str]:
+    """What is wrong with pages at a phone's width, light and dark: what the console complains of, and scrolling sideways.
+
+    ``unfolded``: with all that folds on them open.
+    """
+    faults: list[str] = []
+    for theme in ("light", "dark"):
+        window = visit(who, phone=True, dark=theme == "dark")
+        for path in paths:
+            page = window.go(path)
+            for details in page.locator("main details").all() if unfolded else []:
+                details.locator("summary").click()
+            if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+                faults.append(f"{path} {theme}: wider than the window")
+            if page.evaluate("document.documentElement.dataset.bsTheme") != theme:
+                faults.append(f"{path} is not {theme}")
+            faults += [f"{path} {theme}: {said}" for said in window.complaints]
+            window.complaints.clear()
+    return faults
 
 
 @pytest.fixture(scope="session", autouse=True)

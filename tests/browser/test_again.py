@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from practicum.evaluation.models import Run
+from tests.browser.conftest import LOOKS
 
 pytestmark = pytest.mark.browser
 SENTENCE = "cell 7: 0.912 handed in, 0.874 when run again"
@@ -30,7 +31,7 @@ def submission(people: dict[str, Any], hand_in: Any, now: Any) -> Any:
         ("intern", "Cell 7: came out otherwise when run again", 0),
     ],
 )
-@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_what_came_out_again_is_read_by_the_mentor_and_counted_for_the_intern(
     submission: Any, visit: Callable[..., Any], who: str, sentence: str, links: int, phone: bool, dark: bool
 ) -> None:

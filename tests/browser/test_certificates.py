@@ -14,6 +14,7 @@ from playwright.sync_api import Page
 from practicum.credentials import signing
 from practicum.credentials.offline import verifier
 from practicum.credentials.services import choose, keep_portfolio
+from tests.browser.conftest import LOOKS
 from tests.unit.credentials.conftest import accepted, certificate, completed, engine, issue, replays
 from tests.unit.portal.conftest import seeded
 
@@ -104,7 +105,7 @@ def test_an_admin_revokes_it_with_a_reason_that_its_reader_finds(
     assert admin.complaints == []
 
 
-@pytest.mark.parametrize(("phone", "dark"), [(False, False), (False, True), (True, False), (True, True)])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_every_page_fits_its_window_in_both_schemes(
     certificate_path: str, certificate: Any, people: dict[str, Any], visit: Callable[..., Any], now: Any,
     phone: bool, dark: bool,

@@ -11,6 +11,7 @@ import pytest
 
 from practicum.gpus.models import Lease
 from practicum.lib.clock import utc_now
+from tests.browser.conftest import LOOKS
 from tests.unit.gpus.conftest import make_slots
 from tests.unit.gpus.past import fill_past, make_people
 from tests.unit.gpus.test_estimating import promise
@@ -29,8 +30,7 @@ def promises(people: dict[str, Any], cohort: Any, other_cohort: Any) -> None:
     Lease.objects.update(requested_at=utc_now() - timedelta(days=1))
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_it_fits_and_is_quiet(
     promises: None, visit: Callable[..., Any], tmp_path: Any, *, phone: bool, dark: bool
 ) -> None:

@@ -17,6 +17,7 @@ from practicum.workspaces import help_requests
 from practicum.workspaces.hub import MemoryHub
 from practicum.workspaces.models import HelpRequest, Session
 from practicum.workspaces.sharing import follow_help
+from tests.browser.conftest import LOOKS
 from tests.unit.gpus.conftest import lease_on
 
 pytestmark = pytest.mark.browser
@@ -64,8 +65,7 @@ def fits(page: Page, name: str, *, tmp_path: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_from_the_question_to_the_end(
     session: Session, visit: Callable[..., Any], tmp_path: Any, *, phone: bool, dark: bool
 ) -> None:

@@ -15,6 +15,7 @@ from practicum.gpus.models import Lease, PoolKind, Purpose, Slot
 from practicum.lib.clock import utc_now
 from practicum.workspaces import services
 from practicum.workspaces.models import Session
+from tests.browser.conftest import LOOKS
 from tests.unit.gpus.conftest import make_slots
 
 pytestmark = pytest.mark.browser
@@ -34,8 +35,7 @@ def gpu_held(people: dict[str, Any], mentor: Any, cohort: Any) -> Lease:
     return held
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_waiting_working_meanwhile_and_moving(
     gpu_held: Lease, people: dict[str, Any], visit: Callable[..., Any], tmp_path: Any, *, phone: bool, dark: bool
 ) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from practicum.reviews import services
 from practicum.reviews.models import Comment, DeskVisit, Review, Snippet
+from tests.browser.conftest import LOOKS
 from tests.unit.reviews.conftest import code, hand_in, markdown, notebook_of
 
 __all__ = ["hand_in"]
@@ -164,8 +165,7 @@ def test_a_fold_opens_by_click_without_scripts(second_round: Any, visit: Callabl
     notebook.locator("#cell-c3:target").wait_for()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_the_second_round_fits(
     second_round: Any, visit: Callable[..., Any], tmp_path: Any, *, phone: bool, dark: bool
 ) -> None:

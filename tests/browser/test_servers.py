@@ -13,6 +13,7 @@ from practicum.gpus.inventory import Instance
 from practicum.gpus.models import Slot
 from practicum.gpus.tokens import make_token
 from practicum.lib.clock import utc_now
+from tests.browser.conftest import faults_on_a_phone
 from tests.unit.gpus.conftest import GB, gpu, lease_on, report
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore:No directory at")]
@@ -36,13 +37,8 @@ def farm(people: dict[str, Any]) -> datetime:
     return now
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_a_page_of_servers_is_quiet_and_fits_a_phone(farm: datetime, visit: Callable[..., Any], path: str) -> None:
-    for theme in ("light", "dark"):
-        window = visit("admin", phone=True, dark=theme == "dark")
-        page = window.go(path)
-        assert window.complaints == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_the_pages_of_servers_are_quiet_and_fit_a_phone(farm: datetime, visit: Callable[..., Any]) -> None:
+    assert faults_on_a_phone(visit, "admin", PAGES) == []
 
 
 def test_a_server_is_added_and_its_command_fits_a_phone(farm: datetime, visit: Callable[..., Any]) -> None:

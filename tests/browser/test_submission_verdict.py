@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from practicum.evaluation.models import Run, Score
+from tests.browser.conftest import LOOKS
 from tests.unit.portal.conftest import seeded
 
 __all__ = ["seeded"]
@@ -38,7 +39,7 @@ def submission(people: dict[str, Any], hand_in: Any, seeded: Any, now: Any) -> A
     return row
 
 
-@pytest.mark.parametrize(("phone", "dark"), [(False, False), (True, True)])
+@pytest.mark.parametrize(("phone", "dark"), LOOKS)
 def test_the_verdict_its_test_the_seeds_and_the_curve_are_read(
     submission: Any, visit: Callable[..., Any], phone: bool, dark: bool
 ) -> None:
