@@ -18,6 +18,7 @@ from practicum.workspaces.hub import MemoryHub
 from practicum.workspaces.models import HelpRequest, Session
 from practicum.workspaces.sharing import follow_help
 from tests.browser.conftest import LOOKS
+from tests.tools.accessibility import faults_of
 from tests.unit.gpus.conftest import lease_on
 
 pytestmark = pytest.mark.browser
@@ -130,3 +131,22 @@ def test_it_reads_without_scripts(session: Session, people: dict[str, Any], visi
     save("Plain")
     page = visit("mentor", scripts=False).go(f"/review/help/{request.pk}/")
     expect(page.frame_locator("iframe").get_by_role("heading", name="Plain")).to_be_visible()
+
+
+def test_the_mentors_page_breaks_no_rule_at_any_step(
+    session: Session, people: dict[str, Any], visit: Callable[..., Any]
+) -> None:
+    request = help_requests.ask(people["intern"], topic="Why?", minutes=15, now=utc_now())
+    steps = {
+        "asked": lambda: None,
+        "reading": lambda: help_requests.open_request(request, now=utc_now()),
+        "hands_asked": lambda: help_requests.ask_for_hands(request, now=utc_now()),
+        "hands": lambda: help_requests.allow_hands(request, now=utc_now()),
+        "ended": lambda: help_requests.end_by(people["intern"], request, now=utc_now()),
+    }
+    for state, step in steps.items():
+        step()
+        help_requests.hear(request, now=utc_now())
+        request.refresh_from_db()
+        assert request.state == state
+        assert faults_of(visit("mentor").go(f"/review/help/{request.pk}/")) == [], state

@@ -15,6 +15,7 @@ from practicum.gpus import tasks
 from practicum.gpus.models import Plan, Pool
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
+from tests.tools.accessibility import faults_of
 from tests.unit.gpus.conftest import make_slots
 from tests.unit.gpus.past import fill_past, make_people
 
@@ -80,3 +81,4 @@ def test_it_fits_a_phone_in_the_light_and_in_the_dark_and_reads_without_scripts(
             page = window.go(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         assert window.complaints == []
+    assert faults_of(visit("admin").go(f"/gpus/plan/{plan.pk}/")) == []

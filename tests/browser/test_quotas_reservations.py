@@ -16,6 +16,7 @@ from practicum.gpus.models import Pool, Quota, Reservation, Slot
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 from tests.browser.conftest import faults_on_a_phone
+from tests.tools.accessibility import faults_of
 from tests.unit.gpus.conftest import make_slots
 
 pytestmark = pytest.mark.browser
@@ -174,6 +175,7 @@ def test_the_pages_are_quiet_and_fit_a_phone(
     )
     there = [path.format(waiting=waiting.pk) for path in paths]
     assert faults_on_a_phone(visit, who, there, unfolded=True) == []
+    assert faults_of(visit(who).go(f"/reservations/{waiting.pk}/")) == []
 
 
 def test_a_cell_is_cleared_and_its_sum_follows(pool: Pool, people: dict[str, Any], visit: Callable[..., Any]) -> None:

@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from practicum.reviews.models import Comment, Review
+from practicum.submissions.models import Likeness
+from tests.tools.accessibility import faults_of
 from tests.unit.reviews.conftest import code, hand_in, markdown, notebook_of
 
 __all__ = ["hand_in"]
@@ -97,3 +99,20 @@ def test_the_inbox_fits_a_phone_and_opens_by_keys(desk: str, visit: Callable[...
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{desk}")
     assert window.complaints == []
+
+
+def test_near_copies_stand_side_by_side_and_break_no_rule(
+    people: dict[str, Any], peer_internship: Any, hand_in: Any, visit: Callable[..., Any]
+) -> None:
+    mine, theirs = hand_in(people["internship"]), hand_in(peer_internship)
+    passage = {"name": "predict.py", "line": 3, "code": "def predict(artifact, inputs, out):\n    x = 1\n" * 9}
+    passage |= {
+        "other_name": "solve.py",
+        "other_line": 7,
+        "other_code": "def f(a, b, c):\n    y = " + "1 + " * 60 + "1\n",
+    }
+    found = Likeness.objects.create(first=mine, second=theirs, share=0.9, passages=[passage], found_at=mine.received_at)
+    window = visit("mentor")
+    page = window.go(f"/submissions/alike/{found.pk}/")
+    expect(page.locator("main")).to_contain_text("solve.py")
+    assert (faults_of(page), window.complaints) == ([], [])

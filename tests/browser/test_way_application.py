@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 from practicum.internships.invitations import token_of
 from practicum.internships.models import Application, Cohort, Invitation, Offer
 from tests.browser.conftest import faults_on_a_phone
+from tests.tools.accessibility import faults_of
 
 pytestmark = pytest.mark.browser
 
@@ -128,3 +129,5 @@ def test_the_pages_are_quiet_and_fit_a_phone(
     )
     there = [path.format(token=token_of(invitation), application=application.pk) for path in paths]
     assert faults_on_a_phone(visit, who, there) == []
+    if not who:
+        assert faults_of(visit().go(f"/join/{token_of(invitation)}/")) == []
