@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import sqlite3
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.e2e.conftest import RunningDemo, rows
+from tests.e2e.conftest import ROOT, RunningDemo, rows
 from tests.tools.waiting import RanOut, wait_for
 
 pytestmark = pytest.mark.e2e
@@ -113,6 +115,18 @@ def test_the_demo_says_where_to_go_and_whom_to_be(demo: RunningDemo) -> None:
     for username in ("ada", "mira", "ines", "kofi"):
         assert username in demo.output
     assert demo.health()["status"] == "ok"
+
+
+def test_the_doctor_finds_nothing_ill_but_what_is_the_machines_own(demo: RunningDemo) -> None:
+    command = [sys.executable, str(ROOT / "manage.py"), "doctor", "--json"]
+    done = subprocess.run(command, env=demo.environment_of("worker"), capture_output=True, text=True, check=False)
+    said = json.loads(done.stdout)
+    found = {each["name"]: each["state"] for each in said["findings"]}
+    parts = ("database", "migrations", "key of the sign-in", "limits", "seccomp", "site", "hub", "worker")
+    assert {name: found[name] for name in parts} == dict.fromkeys(parts, "ok"), said
+    ill = {name for name, state in found.items() if state == "mend"}
+    assert ill <= {"container engine", "clock", "disk of the site's files", "disk of the engine"}, said
+    assert (done.returncode == 1, said["well"]) == (bool(ill), not ill)
 
 
 def test_an_intern_who_has_not_started_opens_a_notebook_with_one_sign_in(demo: RunningDemo, person: Person) -> None:

@@ -56,7 +56,7 @@ NETWORK_FAULTS = (
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Map what docker-py raises to our tree. The engine's own words name paths of the host, so they go to the log."""
     try:
         yield
@@ -95,7 +95,7 @@ class DockerEngine:
 
     def ping(self) -> None:
         """The engine answers, or this raises."""
-        with _translated():
+        with translated():
             self._client.ping()
 
     def start(self, spec: ContainerSpec) -> str:
@@ -103,7 +103,7 @@ class DockerEngine:
         for mount in spec.mounts:
             if not mount.read_only:
                 mount.source.chmod(0o777)
-        with _translated():
+        with translated():
             container = self._client.containers.create(spec.image, **_options(spec))
             try:
                 self._launch(container, stdin=spec.stdin)
@@ -175,7 +175,7 @@ class DockerEngine:
         return {}
 
     def _exit(self, container_id: str, *, timed_out: bool, peak: int | None) -> Exit:
-        with _translated():
+        with translated():
             state = self._client.api.inspect_container(container_id)["State"]
         seconds = (_moment(state["FinishedAt"]) - _moment(state["StartedAt"])).total_seconds()
         return Exit(
@@ -198,14 +198,14 @@ class DockerEngine:
         """Attach to it before it starts; the engine keeps nothing of what it prints."""
         until = time.monotonic() + wall_seconds
         options = _options(spec) | {"log_config": LogConfig(type="none"), "stdin_open": source is not None}
-        with _translated():
+        with translated():
             container = self._client.containers.create(spec.image, **options)
         container_id = str(container.id)
         try:
-            with _translated():
+            with translated():
                 wire = Wire(container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
             try:
-                with _translated():
+                with translated():
                     container.start()
                 if source is not None:
                     wire.send(source, until=until, goes_on=lambda: self._goes_on(container_id))
@@ -220,7 +220,7 @@ class DockerEngine:
             self.remove(container_id)
 
     def _goes_on(self, container_id: str) -> bool:
-        with _translated():
+        with translated():
             return bool(self._client.api.inspect_container(container_id)["State"]["Running"])
 
     def wait_for_line(self, container_id: str, line: str, *, seconds: float) -> bool:
@@ -229,7 +229,7 @@ class DockerEngine:
         while time.monotonic() < until:
             if line in self.log(container_id, stream="stdout").splitlines():
                 return True
-            with _translated():
+            with translated():
                 if not self._client.api.inspect_container(container_id)["State"]["Running"]:
                     return line in self.log(container_id, stream="stdout").splitlines()
             time.sleep(LINE_POLL_SECONDS)
@@ -237,12 +237,12 @@ class DockerEngine:
 
     def signal(self, container_id: str, name: str) -> None:
         """Send a signal; one that ended already is left alone."""
-        with _translated(), _missing_is_fine():
+        with translated(), _missing_is_fine():
             self._client.api.kill(container_id, name)
 
     def log(self, container_id: str, *, stream: str = "both", max_bytes: int = LOG_TAIL_BYTES) -> str:
         """The end of its output. The engine keeps at most 1 MB of it, so reading is bounded."""
-        with _translated():
+        with translated():
             raw: bytes = self._client.api.logs(
                 container_id, stdout=stream in ("stdout", "both"), stderr=stream in ("stderr", "both")
             )
@@ -250,17 +250,17 @@ class DockerEngine:
 
     def stop(self, container_id: str) -> None:
         """Ask it to end, then make it."""
-        with _translated(), _missing_is_fine():
+        with translated(), _missing_is_fine():
             self._client.api.stop(container_id, timeout=STOP_GRACE_SECONDS)
 
     def remove(self, container_id: str) -> None:
         """Forget it, running or not."""
-        with _translated(), _missing_is_fine():
+        with translated(), _missing_is_fine():
             self._client.api.remove_container(container_id, force=True, v=True)
 
     def list(self, labels: Labels) -> Sequence[Container]:
         """All containers with these labels."""
-        with _translated():
+        with translated():
             found = self._client.api.containers(all=True, filters={"label": _filters(labels)})
         return [
             Container(
@@ -275,7 +275,7 @@ class DockerEngine:
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A tmpfs: its pages count against the memory of the container that writes them; no disk is touched."""
         options = f"size={size_bytes},nr_inodes={inodes},uid={USER_ID},gid={USER_ID},mode=0700"
-        with _translated():
+        with translated():
             volume = self._client.volumes.create(
                 name,
                 driver="local",
@@ -286,12 +286,12 @@ class DockerEngine:
 
     def remove_volume(self, name: str) -> None:
         """Forget a volume."""
-        with _translated(), _missing_is_fine():
+        with translated(), _missing_is_fine():
             self._client.api.remove_volume(name, force=True)
 
     def list_volumes(self, labels: Labels) -> Sequence[Volume]:
         """All volumes with these labels."""
-        with _translated():
+        with translated():
             found = self._client.api.volumes(filters={"label": _filters(labels)})["Volumes"] or []
         return [Volume(name=row["Name"], labels=row["Labels"] or {}) for row in found]
 
