@@ -22,6 +22,7 @@ import json
 import shutil
 import urllib.parse
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -93,19 +94,71 @@ def download(one: dict[str, str], file: Path) -> None:
 
 
 def chip(raw: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Bands (side, side, 2) and label (side, side) of one chip.
+    """Bands (side, side, 2) and label (side, side) of one chip."""
+    bands, label = (read_tiff(raw / f"{name}_{kind}.tif") for kind in ("S1Hand", "LabelHand"))
+    return bands.astype(np.float32), label[:, :, 0].astype(np.int8)
+
+
+def read_tiff(file: Path) -> np.ndarray:
+    """The first image of a TIFF, (height, width, bands), plain or packed by LZW or Deflate.
+
+    tifffile reads the directory; it unpacks LZW only with another package, so what it can't unpack is unpacked here.
 
     Raises:
-        ValueError: its files are packed in a way that tifffile can't read alone.
+        ValueError: it is packed in another way.
     """
     import tifffile
 
-    try:
-        bands, label = (tifffile.imread(raw / f"{name}_{kind}.tif") for kind in ("S1Hand", "LabelHand"))
-    except KeyError as error:
-        raise ValueError(f"{name}: {error.args[0]}; install imagecodecs where the data are prepared") from None
-    bands = bands.astype(np.float32)
-    return (np.moveaxis(bands, 0, 2) if bands.shape[0] == 2 else bands), label.astype(np.int8)
+    with tifffile.TiffFile(file) as tiff:
+        page = tiff.pages[0]
+        packing, predictor = int(page.compression), int(page.predictor)
+        if packing not in UNPACK or predictor != 1:
+            raise ValueError(f"{file.name}: TIFF compression {packing} with predictor {predictor} is not read here")
+        content, is_apart = file.read_bytes(), int(page.planarconfig) == 2
+        spans = zip(page.dataoffsets, page.databytecounts, strict=True)
+        blocks = [UNPACK[packing](content[start : start + count]) for start, count in spans]
+        height, width, bands = page.imagelength, page.imagewidth, page.samplesperpixel
+        across, down = (page.tilewidth, page.tilelength) if page.is_tiled else (width, page.rowsperstrip)
+        dtype = np.dtype(page.dtype).newbyteorder(tiff.byteorder)
+    columns = -(-width // across)
+    depth, planes = (1, bands) if is_apart else (bands, 1)
+    image = np.empty((height, width, bands), dtype=page.dtype)
+    for place, block in enumerate(blocks):
+        plane, spot = divmod(place, len(blocks) // planes)
+        top, left = spot // columns * down, spot % columns * across
+        values = np.frombuffer(block, dtype=dtype)
+        values = values[: len(values) // (across * depth) * across * depth].reshape(-1, across, depth)
+        part = image[top : top + down, left : left + across, plane : plane + depth]
+        part[:] = values[: part.shape[0], : part.shape[1]]
+    return image
+
+
+def unpack_lzw(packed: bytes) -> bytes:
+    """What TIFF's LZW packed (TIFF revision 6.0, section 13): codes of 9 to 12 bits, 256 to begin anew, 257 at the end."""
+    singles = [bytes([value]) for value in range(256)] + [b"", b""]
+    table, width, before, unpacked = singles[:], 9, b"", []
+    held = bits = 0
+    for byte in packed:
+        held, bits = (held << 8 | byte) & 0xFFFFFF, bits + 8
+        if bits < width:
+            continue
+        bits -= width
+        code = held >> bits & ((1 << width) - 1)
+        if code == 257:
+            break
+        if code == 256:
+            table, width, before = singles[:], 9, b""
+            continue
+        found = table[code] if code < len(table) else before + before[:1]
+        if before:
+            table.append(before + found[:1])
+            width = min(max(width, (len(table) + 1).bit_length()), 12)
+        unpacked.append(found)
+        before = found
+    return b"".join(unpacked)
+
+
+UNPACK = {1: bytes, 5: unpack_lzw, 8: zlib.decompress, 32946: zlib.decompress}
 
 
 def write_chips(raw: Path, bands: np.ndarray, label: np.ndarray, names: list[str]) -> None:

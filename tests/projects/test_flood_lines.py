@@ -81,7 +81,9 @@ for name in ("Bolivia_103757", "Ghana_1", "Bolivia_2"):
     for kind, image in (("S1Hand", random.normal(-12, 3, (2, 8, 8))), ("LabelHand", random.integers(-1, 2, (8, 8)))):
         file = io.BytesIO()
         with tifffile.TiffWriter(file) as writer:
-            writer.write(image.astype(np.float32 if kind == "S1Hand" else np.int16), photometric="minisblack")
+            way = {"planarconfig": "separate", "compression": "zlib"} if kind == "S1Hand" else {}
+            image = image.astype(np.float32 if kind == "S1Hand" else np.int16)
+            writer.write(image, photometric="minisblack", **way)
         chips[f"{data.LABELLED}/{kind}/{name}_{kind}.tif"] = file.getvalue()
 spoilt = set()
 
@@ -118,6 +120,40 @@ with tempfile.TemporaryDirectory() as folder:
         data.fetch(raw)
     except ValueError as error:
         print(str(error)[-60:])
+"""
+
+PACKED = """
+import pathlib, tempfile
+import numpy as np
+import tifffile
+from PIL import Image
+import data
+random = np.random.default_rng(0)
+pictures = (
+    random.normal(-12, 3, (130, 70)).astype(np.float32),
+    (random.random((200, 90)) < 0.01).astype(np.uint8),
+    np.full((64, 64), 7, dtype=np.uint8),
+)
+with tempfile.TemporaryDirectory() as folder:
+    file = pathlib.Path(folder, "chip.tif")
+    for picture in pictures:
+        for way in ("tiff_lzw", "tiff_adobe_deflate", "raw"):
+            Image.fromarray(picture).save(file, compression=way)
+            assert np.array_equal(data.read_tiff(file), picture[:, :, None]), way
+    bands = random.normal(size=(2, 100, 130)).astype(np.float32)
+    for way in ({}, {"tile": (64, 48)}, {"tile": (32, 48), "compression": "zlib"}):
+        for order in "<>":
+            with tifffile.TiffWriter(file, byteorder=order) as writer:
+                writer.write(bands, photometric="minisblack", planarconfig="separate", **way)
+            assert np.array_equal(data.read_tiff(file), np.moveaxis(bands, 0, 2)), way
+            with tifffile.TiffWriter(file, byteorder=order) as writer:
+                writer.write(np.moveaxis(bands, 0, 2), photometric="minisblack", planarconfig="contig", **way)
+            assert np.array_equal(data.read_tiff(file), np.moveaxis(bands, 0, 2)), way
+    Image.fromarray(pictures[1]).save(file, compression="packbits")
+    try:
+        data.read_tiff(file)
+    except ValueError as error:
+        print(error)
 """
 
 MADE = """
@@ -160,6 +196,12 @@ def test_what_is_downloaded_is_what_the_storage_service_lists(in_project: InProj
     assert read == "(3, 8, 8, 2) int8 [0, 0, 1] 2"
     assert spoilt == "Ghana_1_S1Hand.tif is not what the storage service lists; it was removed, fetch again False"
     assert missing.endswith("3 of S1Hand, 3 of LabelHand; there must be 446 of each")
+
+
+def test_chips_are_read_however_a_tiff_lays_its_bands_and_packs_them(in_project: InProject) -> None:
+    said = in_project(SLUG, PACKED)
+
+    assert said == "chip.tif: TIFF compression 32773 with predictor 1 is not read here\n"
 
 
 def test_made_floods_are_dark_and_each_event_has_a_level_of_its_own(in_project: InProject) -> None:

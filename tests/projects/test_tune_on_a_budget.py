@@ -90,6 +90,36 @@ rates = configs[0, :, 0]
 print(truth.shape, truth.min() < 0.5, truth.max() > 0.7, np.corrcoef(observed[0], truth[0])[0, 1] > 0.9)
 """
 
+FETCHED = """
+import gzip, hashlib, io, pathlib, struct, tempfile
+import numpy as np
+import data
+random = np.random.default_rng(0)
+x, y = random.integers(0, 256, (5, 28, 28), dtype=np.uint8), np.arange(5, dtype=np.uint8)
+packed = {
+    name: gzip.compress(struct.pack(f">4B{part.ndim}I", 0, 0, 8, part.ndim, *part.shape) + part.tobytes(), mtime=0)
+    for name, part in (("images", x), ("labels", y))
+}
+files = [
+    {"name": name, "url": f"https://example.org/{name}", "md5": hashlib.md5(content).hexdigest()}
+    for name, content in packed.items()
+]
+data.tomllib.loads = lambda text: {"data": {"files": files}}
+data.urllib.request.urlopen = lambda url, timeout: io.BytesIO(packed[url.rsplit("/", 1)[1]])
+with tempfile.TemporaryDirectory() as folder:
+    raw = pathlib.Path(folder)
+    data.fetch(raw)
+    with np.load(raw / "images.npz") as held:
+        small, labels = held["x"], held["y"]
+    print(small.shape, labels.tolist(), np.isclose(small[3, 8] * 255, x[3, 4:8, 4:8].mean()))
+    packed["labels"] = b"something else"
+    (raw / "labels").unlink()
+    try:
+        data.fetch(raw)
+    except ValueError as error:
+        print(error, (raw / "labels").exists())
+"""
+
 
 def test_a_seal_opens_to_its_error_for_its_own_task_alone_and_costs_time(in_project: InProject) -> None:
     assert in_project(SLUG, SEALS).split() == ["True", "False", "512", "True"]
@@ -115,3 +145,10 @@ def test_random_search_ties_with_itself_and_more_spending_shows_in_the_score(in_
 
 def test_networks_of_a_task_are_trained_together_and_their_hyperparameters_matter(in_project: InProject) -> None:
     assert in_project(SLUG, TASKS).split() == ["(1,", "24)", "True", "True", "True"]
+
+
+def test_images_are_read_as_their_publisher_packs_them_and_verified(in_project: InProject) -> None:
+    read, refused = in_project(SLUG, FETCHED).splitlines()
+
+    assert read == "(5, 49) [0, 1, 2, 3, 4] True"
+    assert refused == "labels is not the file named in project.toml; it was removed, fetch again False"
