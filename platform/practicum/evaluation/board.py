@@ -25,7 +25,7 @@ from practicum.evaluation.closing import Terms, neutral_names, terms_on
 from practicum.evaluation.minutes import minutes_of
 from practicum.evaluation.progress import progress_chart
 from practicum.evaluation.standings import Point, Standing, baselines_of, final_baselines_of, is_better, standings_of
-from practicum.internships.models import Cohort, Internship
+from practicum.internships.models import GOING_ON, Cohort, Internship
 from practicum.internships.selectors import internships_visible_to
 from practicum.submissions.models import Submission
 
@@ -63,7 +63,7 @@ class Board:
     """One board. ``waiting``: interns without a score in time. ``chart`` is for components/chart.html.
 
     ``has_final``: the rows have final scores. ``is_by_final``: they are in the order of the final ranks. ``extensions``:
-    who has a later close than the board, and when, by that time; to an intern their own alone.
+    whose internship goes on with a later close than the board's, and when, by that time; to an intern their own alone.
     """
 
     cohort: Cohort | None
@@ -172,7 +172,8 @@ def board_of(
 
 
 def _extensions(board: _Field) -> list[tuple[str, datetime]]:
-    told = [peer for peer in board.peers if not board.viewer.is_intern or peer.intern_id == board.viewer.pk]
+    going_on = [peer for peer in board.peers if peer.state in GOING_ON]
+    told = [peer for peer in going_on if not board.viewer.is_intern or peer.intern_id == board.viewer.pk]
     terms = {peer.pk: board.standings[peer.pk].terms for peer in told}
     found = [(board.names[peer.pk], terms[peer.pk].closes_at) for peer in told if terms[peer.pk].is_extended]
     return sorted(found, key=lambda one: one[1])
