@@ -276,13 +276,13 @@ class _Life:
         until = granted_at + self.story.rhythm.hours * self.rng.uniform(0.85, 1.1) * HOUR
         has_run = not self._has(Stall.NO_RUN, day) and self.rng.random() >= 0.03
         uses_gpu = has_run and not self._has(Stall.GPU_UNUSED, day) and self.rng.random() >= 0.05
-        self.idle = 0 if has_run else self.idle + 1
+        committed_at = self._committed(day, granted_at, until=until, has_run=has_run)
+        self.idle = 0 if has_run or committed_at else self.idle + 1
         self.unused = 0 if uses_gpu else self.unused + 1
         if self._has(Stall.NO_RUN, day):
             self._missed(at, begins_at=at if self.idle == 2 else None)
         if self._has(Stall.GPU_UNUSED, day):
             self._missed(at, begins_at=at if self.unused == 2 else None)
-        committed_at = self._committed(day, granted_at, until=until, has_run=has_run)
         self.story.events.append(Visit(until, at, granted_at, has_run, uses_gpu, committed_at))
         if self.forgot:  # what is written on the next day at work is that week's
             self.story.events.append(CheckedIn(granted_at, day // 7 + 1, False))
@@ -308,7 +308,7 @@ class _Life:
     def _hand_in(self, day: int, at: datetime) -> None:
         rhythm = self.story.rhythm
         if self._has(Stall.NO_HAND_IN, day):
-            self._missed(at, begins_at=self._latest_hand_in())
+            self._missed(at, begins_at=max(at, self._latest_hand_in()))
             return
         self.number, self.handed_in_at = self.number + 1, at
         self.left = rhythm.every + self.rng.choice((0, 0, 1))
@@ -316,8 +316,9 @@ class _Life:
             self.story.events.append(HandIn(at, self.number, None, self.error))
             self.left = 1
             return
-        is_better = self.number == 1 or self.rng.random() < rhythm.improves
-        if self._has(Stall.PLATEAU, day):
+        is_first = self.rung == 0.0  # the first score there is sets a best, whatever it is
+        is_better = is_first or self.rng.random() < rhythm.improves
+        if self._has(Stall.PLATEAU, day) and not is_first:
             is_better = False
             self._missed(at)
         self.no_better = 0 if is_better else self.no_better + 1
