@@ -49,7 +49,10 @@ class Held:
     @property
     def key(self) -> str:
         """Tells it from the others of the page."""
-        return f"{self.pk}" if self.pk is not None else "own-{}-{}".format(*self.own or ())
+        if self.own is None or self.pk is not None:
+            return str(self.pk)
+        line, place = self.own
+        return f"own-{line}-{place}"
 
 
 def held_for(submission: Submission) -> list[Held]:
