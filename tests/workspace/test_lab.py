@@ -159,6 +159,16 @@ def test_terminals_are_counted(lab: Lab) -> None:
     wait_for(lambda: lab.site.activity and lab.site.activity[-1]["terminals"] == 1)
 
 
+def test_the_site_hears_when_the_person_committed(lab: Lab) -> None:
+    wait_for(lambda: lab.site.activity)
+    assert lab.site.activity[-1]["committed_at"] is None
+    record = lab.project / ".git" / "logs" / "HEAD"
+    record.parent.mkdir(parents=True)
+    record.write_text(f"{'0' * 40} {'a' * 40} Ines <ines@example.org> 1773828000 +0000\tcommit (initial): Begin\n")
+
+    wait_for(lambda: lab.site.activity[-1]["committed_at"] == "2026-03-18T10:00:00+00:00")
+
+
 def test_a_warning_of_the_site_is_shown(lab: Lab, page: Page) -> None:
     lab.site.warning = "Nothing has run for 20 minutes."
     wait_for(lambda: lab.site.activity)

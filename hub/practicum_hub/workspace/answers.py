@@ -148,11 +148,13 @@ class Activity:
     last_execution_at: datetime | None
     cpu_seconds: float
     terminals: int
+    committed_at: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The shape on the wire."""
-        last = self.last_execution_at.isoformat() if self.last_execution_at else None
-        return asdict(self) | {"last_execution_at": last, "cpu_seconds": round(self.cpu_seconds, 3)}
+        moments = {"last_execution_at": self.last_execution_at, "committed_at": self.committed_at}
+        written = {name: moment.isoformat() if moment else None for name, moment in moments.items()}
+        return asdict(self) | written | {"cpu_seconds": round(self.cpu_seconds, 3)}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from practicum_hub.workspace import errors
 from practicum_hub.workspace.activity import ProcessorMeter, session_processes
 from practicum_hub.workspace.answers import Activity, ActivityAnswer
 from practicum_hub.workspace.client import Environment, SiteClient
+from practicum_hub.workspace.commits import last_commit_at
 from practicum_hub.workspace.door import SHUT, Door
 from practicum_hub.workspace.handin import HandIn, hand_in
 from practicum_hub.workspace.helping import FOLLOW_SECONDS, HelpFollower
@@ -93,7 +94,9 @@ class ActivityReporter:
         """Send one report. Never raises: the server goes on whatever the site does."""
         try:
             processes = await asyncio.to_thread(session_processes, self.client.environment.token)
-            self.answer = await asyncio.to_thread(self.client.activity, self._activity(processes))
+            committed_at = await asyncio.to_thread(last_commit_at, self.client.environment.project_dir)
+            activity = self._activity(processes, committed_at=committed_at)
+            self.answer = await asyncio.to_thread(self.client.activity, activity)
             self._is_away = False
         except errors.WorkspaceError as failure:
             if not self._is_away:
@@ -102,7 +105,7 @@ class ActivityReporter:
         except Exception:
             self.app.log.exception("Practicum: activity could not be measured")
 
-    def _activity(self, processes: Any) -> Activity:
+    def _activity(self, processes: Any, *, committed_at: datetime | None) -> Activity:
         busy, kernels = self.watch.counts()
         terminals = self.app.web_app.settings.get("terminal_manager")
         return Activity(
@@ -111,6 +114,7 @@ class ActivityReporter:
             last_execution_at=self.watch.last_execution_at,
             cpu_seconds=self._meter.used_since_last(processes),
             terminals=len(terminals.list()) if terminals else 0,
+            committed_at=committed_at,
         )
 
 

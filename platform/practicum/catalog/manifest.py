@@ -30,6 +30,7 @@ SLUG = re.compile(r"[a-z][a-z0-9-]{1,48}[a-z0-9]")
 CHECKSUM = {"sha256": re.compile(r"[0-9a-f]{64}"), "md5": re.compile(r"[0-9a-f]{32}")}
 POLICIES = ("generator", "fresh", "resplit")
 MOST_SEEDS = 32
+MOST_SNIPPETS, SNIPPET_LENGTH = 6, 400
 KINDS = ("code", "notebook", "predictions")
 
 
@@ -171,11 +172,12 @@ class Milestone:
 
 @dataclass(frozen=True)
 class RubricItem:
-    """One question a mentor answers in a review, worth up to ``points``."""
+    """One question a mentor answers in a review, worth up to ``points``; ``snippets``: comments worth having at hand."""
 
     name: str
     question: str
     points: int
+    snippets: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -384,10 +386,25 @@ def _milestone(table: Table) -> Milestone:
 
 def _rubric_item(table: Table) -> RubricItem:
     item = RubricItem(
-        name=table.text("name"), question=table.text("question"), points=table.whole("points", low=1, high=1000)
+        name=table.text("name"),
+        question=table.text("question"),
+        points=table.whole("points", low=1, high=1000),
+        snippets=_snippets(table) if table.has("snippets") else (),
     )
     table.rest()
     return item
+
+
+def _snippets(table: Table) -> tuple[str, ...]:
+    texts = tuple(text.strip() for text in table.texts("snippets"))
+    if len(texts) > MOST_SNIPPETS:
+        table.fault("snippets", f"must be at most {MOST_SNIPPETS} texts; those that mentors keep are shown beside them")
+    for place, text in enumerate(texts):
+        if len(text) > SNIPPET_LENGTH:
+            table.fault(f"snippets[{place}]", f"must be at most {SNIPPET_LENGTH} characters; it has {len(text)}")
+        if text in texts[:place]:
+            table.fault(f"snippets[{place}]", "is there twice")
+    return texts
 
 
 def _contradictions(manifest: Manifest) -> list[str]:

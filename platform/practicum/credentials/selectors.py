@@ -128,7 +128,7 @@ def hold_of(certificate: Certificate, *, now: datetime) -> Hold | None:
     internship = certificate.internship
     if not internship.version.is_divided or certificate.may_be_early:
         return None
-    terms = terms_on(internship.cohort, project=internship.version.project)
+    terms = terms_on(internship.cohort, project=internship.version.project).of(internship)
     return None if terms.is_released else Hold(terms.closes_at, is_closed=terms.is_closed(now=now))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.urls import reverse
 from django.utils.timezone import localdate
 
@@ -15,7 +15,8 @@ from practicum.accounts.models import Role, User
 from practicum.accounts.notice_selectors import notices_for_digest
 from practicum.digests.rules import Line, Section, days
 from practicum.evaluation.models import Fault, Run, RunState
-from practicum.gpus.models import Server, ServerState
+from practicum.gpus.models import ServerState
+from practicum.gpus.selectors import silent_servers
 from practicum.internships.models import (
     GOING_ON,
     Application,
@@ -29,7 +30,6 @@ from practicum.internships.models import (
 from practicum.internships.rules import SILENCE
 from practicum.persons.models import OPEN_DELETION_STATES, Deletion
 from practicum.portal.attention import rows_for
-from practicum.portal.health import AGENT_LATE
 from practicum.reviews.clock import Question, inbox_of
 from practicum.reviews.models import Comment
 
@@ -155,8 +155,7 @@ def _applications() -> Iterable[Line]:
 
 
 def _silent(*, now: datetime) -> Iterable[Line]:
-    late = Q(seen_at__isnull=True) | Q(seen_at__lt=now - AGENT_LATE)
-    for server in Server.objects.filter(late).exclude(state=ServerState.OFFLINE):
+    for server in silent_servers(now=now).exclude(state=ServerState.OFFLINE):
         seen = "never reported" if server.seen_at is None else f"last seen {server.seen_at:%-d %B, %H:%M} UTC"
         yield Line(f"{server.name}, {seen}", address("gpus:server", server.name))
 

@@ -25,7 +25,7 @@ from practicum.evaluation.closing import Terms, neutral_names, terms_on
 from practicum.evaluation.minutes import minutes_of
 from practicum.evaluation.progress import progress_chart
 from practicum.evaluation.standings import Point, Standing, baselines_of, final_baselines_of, is_better, standings_of
-from practicum.internships.models import Cohort, Internship
+from practicum.internships.models import GOING_ON, Cohort, Internship
 from practicum.internships.selectors import internships_visible_to
 from practicum.submissions.models import Submission
 
@@ -36,7 +36,8 @@ class Row:
 
     ``value`` and ``rank`` are of the shown scores. ``final``, ``final_rank`` and ``final_number`` (which submission
     counts) are None where the viewer may not know them. ``shown_as`` is the name that interns see. ``minutes`` are the
-    GPU-minutes of the evaluation behind the score.
+    GPU-minutes of the evaluation behind the score. ``is_under_extension``: it was received after the board's close, by an
+    intern who had more time.
     """
 
     rank: int | None
@@ -54,13 +55,15 @@ class Row:
     final_rank: int | None = None
     final_number: int | None = None
     shown_as: str = ""
+    is_under_extension: bool = False
 
 
 @dataclass(frozen=True)
 class Board:
     """One board. ``waiting``: interns without a score in time. ``chart`` is for components/chart.html.
 
-    ``has_final``: the rows have final scores. ``is_by_final``: they are in the order of the final ranks.
+    ``has_final``: the rows have final scores. ``is_by_final``: they are in the order of the final ranks. ``extensions``:
+    whose internship goes on with a later close than the board's, and when, by that time; to an intern their own alone.
     """
 
     cohort: Cohort | None
@@ -71,6 +74,7 @@ class Board:
     terms: Terms | None = None
     has_final: bool = False
     is_by_final: bool = False
+    extensions: list[tuple[str, datetime]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,16 @@ def board_of(
         terms=terms,
         has_final=has_final,
         is_by_final=is_by_final,
+        extensions=_extensions(board),
     )
+
+
+def _extensions(board: _Field) -> list[tuple[str, datetime]]:
+    going_on = [peer for peer in board.peers if peer.state in GOING_ON]
+    told = [peer for peer in going_on if not board.viewer.is_intern or peer.intern_id == board.viewer.pk]
+    terms = {peer.pk: board.standings[peer.pk].terms for peer in told}
+    found = [(board.names[peer.pk], terms[peer.pk].closes_at) for peer in told if terms[peer.pk].is_extended]
+    return sorted(found, key=lambda one: one[1])
 
 
 def _field_of(
@@ -236,6 +249,7 @@ def _row(board: _Field, *, peer: Internship, best: Point, rank: int, minutes: di
         is_better=is_better(difference, version=board.version),
         minutes=minutes.get(best.submission_id, 0.0),
         shown_as=board.aliases.get(peer.pk, ""),
+        is_under_extension=standing.terms.is_under_extension(best.at),
     )
 
 
@@ -262,6 +276,7 @@ def _with_finals(board: _Field, *, rows: list[Row], peers: list[Internship], min
             final=round(counted[place].final or 0.0, digits),
             final_rank=ranks[place],
             final_number=counted[place].number,
+            is_under_extension=board.standings[peers[place].pk].terms.is_under_extension(counted[place].at),
         )
         for place, row in enumerate(rows)
     ]

@@ -23,6 +23,7 @@ COLUMNS: dict[str, Callable[[Row], Any]] = {
     "gpu_minutes": lambda row: round(row.minutes, 2),
     "scored_submissions": lambda row: row.submissions,
     "received_at": lambda row: row.at and row.at.isoformat(),
+    "under_extension": lambda row: "yes" if row.is_under_extension else "",
 }
 
 

@@ -2,6 +2,9 @@
 
 The terms belong to a cohort and a project. A board closes at the end of the cohort's last day by the site's
 clock, or at the time that was set. What was received before that may be ranked; when it was evaluated does not matter.
+
+An internship whose last day was moved beyond the cohort's, by an extension or by the days of a pause, has a close of its own,
+as many days later, until the final scores are released: from then on nobody is ranked by anything new.
 """
 
 from __future__ import annotations
@@ -9,24 +12,29 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 
 from django.conf import settings
-from django.utils.timezone import get_current_timezone
+from django.utils.timezone import get_current_timezone, localtime
 
 from practicum.catalog.models import Project
 from practicum.evaluation.models import Leaderboard
-from practicum.internships.models import Cohort, Internship
+from practicum.internships.models import Cohort, Internship, InternshipState
+from practicum.internships.rules import days_of_pause
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What holds on one board. ``hidden_through``: names are hidden, since this was the newest internship."""
+    """What holds on one board. ``hidden_through``: names are hidden, since this was the newest internship.
+
+    ``board_closes_at``: where ``closes_at`` is one internship's own, when the board closes for the others.
+    """
 
     closes_at: datetime
     released_at: datetime | None = None
     hidden_through: int | None = None
+    board_closes_at: datetime | None = None
 
     @property
     def is_released(self) -> bool:
@@ -41,6 +49,22 @@ class Terms:
     def is_closed(self, *, now: datetime) -> bool:
         """Nothing can be chosen any more, and what is received now is not ranked."""
         return now >= self.closes_at
+
+    @property
+    def is_extended(self) -> bool:
+        """They are an internship's own, and it has more time than the others."""
+        return self.board_closes_at is not None and self.board_closes_at < self.closes_at
+
+    def is_under_extension(self, at: datetime) -> bool:
+        """What was received then came after the board's close, and ranks all the same."""
+        return self.board_closes_at is not None and self.board_closes_at <= at < self.closes_at
+
+    def of(self, internship: Internship) -> Terms:
+        """What holds for one internship on the board. Time is moved by days on the wall's clock."""
+        closes_at = localtime(self.closes_at) + _moved_by(internship)
+        if self.released_at is not None:
+            closes_at = max(self.closes_at, min(closes_at, self.released_at))
+        return replace(self, closes_at=closes_at, board_closes_at=self.closes_at)
 
 
 Key = tuple[int, int]
@@ -68,6 +92,15 @@ def _terms(row: Leaderboard, *, cohort: Cohort) -> Terms:
     return Terms(
         closes_at=row.closes_at or end_of(cohort), released_at=row.released_at, hidden_through=row.hidden_through
     )
+
+
+def _moved_by(internship: Internship) -> timedelta:
+    """How much later than the cohort's its last day is. A pause that goes on moves it by the days agreed on."""
+    last_day = internship.last_day
+    is_paused = internship.state == InternshipState.PAUSED
+    if is_paused and internship.paused_on is not None and internship.back_on is not None:
+        last_day += days_of_pause(internship.paused_on, today=internship.back_on)
+    return max(timedelta(0), last_day - internship.cohort.ends_on)
 
 
 def end_of(cohort: Cohort) -> datetime:

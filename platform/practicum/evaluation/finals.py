@@ -1,7 +1,7 @@
 """What people decide about a leaderboard: which submission counts, when it closes, names hidden, final scores released.
 
-An intern chooses until the close, by the site's clock; after it nobody can. Mentors and admins set the close while it
-lies ahead, and release the final scores after it. Each of these is on record.
+An intern chooses until the close, by the site's clock, or until their own under an extension; after it nobody can. Mentors
+and admins set the close while it lies ahead, and release the final scores after it. Each of these is on record.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from practicum.accounts.notices import notify
 from practicum.audit.services import record
 from practicum.catalog.models import Project
 from practicum.errors import Conflict, Invalid, NotFound
-from practicum.evaluation.closing import end_of, terms_on
+from practicum.evaluation.closing import Terms, end_of, terms_on
 from practicum.evaluation.models import OPEN_RUN_STATES, FinalChoice, Leaderboard, Run, Score
-from practicum.internships.models import Cohort, Internship
+from practicum.internships.models import GOING_ON, Cohort, Internship
 from practicum.submissions.models import Submission
 
 
@@ -42,7 +42,7 @@ def choose_final(submission: Submission, *, actor: User, now: datetime) -> None:
     )
     if internship is None or internship.intern_id != actor.pk:
         raise NotFound
-    _check_open(internship.cohort, project=internship.version.project, now=now)
+    _check_open(terms_on(internship.cohort, project=internship.version.project).of(internship), now=now)
     if not Score.objects.filter(run__submission=submission).exists():
         raise Conflict("It has no score, so it can't count.")
     before = FinalChoice.objects.filter(internship=internship).values_list("submission_id", flat=True).first()
@@ -61,7 +61,7 @@ def set_close(cohort: Cohort, *, project: Project, closes_at: datetime | None, a
         Invalid: the time lies in the past.
     """
     row = _locked(cohort, project=project)
-    _check_open(cohort, project=project, now=now)
+    _check_open(terms_on(cohort, project=project), now=now)
     if (closes_at or end_of(cohort)) <= now:
         raise Invalid("Choose a time that lies ahead.", field="closes_at")
     before, row.closes_at = row.closes_at, closes_at
@@ -87,7 +87,8 @@ def release_final(cohort: Cohort, *, project: Project, actor: User, now: datetim
     """Interns see the final scores and ranks from now on, and are told so.
 
     Raises:
-        Conflict: the board is still open, is released already, or an evaluation that belongs to it has not ended.
+        Conflict: the board is still open, for an intern under an extension too, is released already, or an evaluation that
+            belongs to it has not ended.
     """
     row = _locked(cohort, project=project)
     terms = terms_on(cohort, project=project)
@@ -95,10 +96,14 @@ def release_final(cohort: Cohort, *, project: Project, actor: User, now: datetim
         raise Conflict(f"The board closes on {_written(terms.closes_at)}; final scores can be released after that.")
     if terms.is_released:
         raise Conflict("The final scores are released already.")
-    of_board = Internship.objects.filter(cohort=cohort, version__project=project).select_related("intern")
-    open_runs = Run.objects.filter(
-        submission__internship__in=of_board, submission__received_at__lt=terms.closes_at, state__in=OPEN_RUN_STATES
-    ).count()
+    of_board = list(
+        Internship.objects.filter(cohort=cohort, version__project=project).select_related("intern", "cohort")
+    )
+    closes_at = {internship.pk: terms.of(internship).closes_at for internship in of_board}
+    _check_extensions(of_board, closes_at=closes_at, now=now)
+    evaluated = Run.objects.filter(submission__internship__in=of_board, state__in=OPEN_RUN_STATES)
+    received = evaluated.values_list("submission__internship", "submission__received_at")
+    open_runs = sum(at < closes_at[pk] for pk, at in received if pk is not None)
     if open_runs:
         raise Conflict(
             f"{open_runs} submission{'s' if open_runs != 1 else ''} received before the close "
@@ -109,6 +114,20 @@ def release_final(cohort: Cohort, *, project: Project, actor: User, now: datetim
     record("leaderboard.released", subject=row, actor=actor, now=now, closes_at=terms.closes_at.isoformat())
     for internship in of_board:
         _tell_released(internship, board=row, project=project, now=now)
+
+
+def _check_extensions(internships: list[Internship], *, closes_at: dict[int, datetime], now: datetime) -> None:
+    """Final scores are on rows nobody has been told of: whoever may still choose must not learn them.
+
+    Raises:
+        Conflict: an internship that goes on has time left on this board.
+    """
+    left = [closes_at[row.pk] for row in internships if row.state in GOING_ON and closes_at[row.pk] > now]
+    if left:
+        raise Conflict(
+            f"{len(left)} intern{'s have' if len(left) != 1 else ' has'} more time under an extension, the last until "
+            f"{_written(max(left))}. Final scores can be released after that."
+        )
 
 
 def _tell_released(internship: Internship, *, board: Leaderboard, project: Project, now: datetime) -> None:
@@ -128,9 +147,8 @@ def _locked(cohort: Cohort, *, project: Project) -> Leaderboard:
     return Leaderboard.objects.select_for_update().get(cohort=cohort, project=project)
 
 
-def _check_open(cohort: Cohort, *, project: Project, now: datetime) -> None:
+def _check_open(terms: Terms, *, now: datetime) -> None:
     """Raises: Conflict: the board has closed."""
-    terms = terms_on(cohort, project=project)
     if terms.is_closed(now=now):
         raise Conflict(f"The board closed on {_written(terms.closes_at)}. What counts can't be changed any more.")
 

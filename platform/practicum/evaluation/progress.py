@@ -27,7 +27,8 @@ def progress_chart(
         "goal": version.metric["goal"],
         "digits": version.metric["digits"],
         "from": cohort.starts_on.isoformat(),
-        "to": cohort.ends_on.isoformat(),
+        # Under an extension somebody may be scored after the cohort's last day.
+        "to": max([cohort.ends_on.isoformat(), *(point["at"][:10] for point in points)]),
         "points": points,
         "lines": lines,
     }

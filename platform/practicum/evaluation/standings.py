@@ -11,7 +11,7 @@ the one the intern chose, or else the one that set their best before the board c
 project's own baseline scored here, or else the figure its author recorded.
 
 Scores are told in the order in which submissions were first scored; one that is evaluated again has its newest score in
-its old place. What was received after the close comes last and never ranks.
+its old place. What was received after the internship's close comes last and never ranks.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Standing:
-    """One internship's scores, the oldest submission first, and what they are compared with."""
+    """One internship's scores, the oldest submission first, and what they are compared with; ``terms``: its own."""
 
     version: ProjectVersion
     terms: Terms
@@ -164,14 +164,15 @@ def standings_of(internships: Iterable[Internship], *, exact: bool = False) -> d
     """
     rows = list(internships)
     baselines = baselines_of({row.version for row in rows})
-    terms, scored = terms_of(rows), _scored_of(rows)
+    boards, scored = terms_of(rows), _scored_of(rows)
+    terms = {row.pk: boards[row.cohort_id, row.version.project_id].of(row) for row in rows}
     chosen = dict(FinalChoice.objects.filter(internship__in=scored).values_list("internship_id", "submission_id"))
     return {
         row.pk: Standing(
             version=row.version,
-            terms=terms[row.cohort_id, row.version.project_id],
+            terms=terms[row.pk],
             baseline=baselines[row.version_id],
-            points=_points(scored[row.pk], row=row, terms=terms[row.cohort_id, row.version.project_id], exact=exact),
+            points=_points(scored[row.pk], row=row, terms=terms[row.pk], exact=exact),
             chosen_id=chosen.get(row.pk),
         )
         for row in rows

@@ -35,7 +35,7 @@ def usual_weekdays(days: Collection[date], *, since: date, today: date) -> froze
     """The weekdays, Monday 0, on which somebody is mostly at work, from the ``days`` they were in the last weeks.
 
     Weeks are counted back from the last of these days, so that being away changes nothing; weeks in which they never were do
-    not count. None before a first week is over.
+    not count, nor does a weekday that came before ``since``. None before a first week is over.
     """
     if today - since < WEEK * DAY:
         return None
@@ -43,7 +43,15 @@ def usual_weekdays(days: Collection[date], *, since: date, today: date) -> froze
     weeks_ago = {day: (max(known) - day).days // WEEK for day in known}
     counted = sorted(set(weeks_ago.values()))[:COUNTED_WEEKS]
     seen = Counter(day.weekday() for day, weeks in weeks_ago.items() if weeks in counted)
-    return frozenset(weekday for weekday, times in seen.items() if weekday < WORKING_DAYS and 2 * times >= len(counted))
+    could = Counter(
+        day.weekday() for weeks in counted for day in _week_back_from(max(known) - weeks * WEEK * DAY) if day >= since
+    )
+    return frozenset(day for day, times in seen.items() if day < WORKING_DAYS and 2 * times >= could[day])
+
+
+def _week_back_from(day: date) -> list[date]:
+    """The seven days that end with this one."""
+    return [day - before * DAY for before in range(WEEK)]
 
 
 def nth_due(after_day: date, *, weekdays: Collection[int], count: int) -> date | None:

@@ -276,8 +276,8 @@ def notebooks(about: About) -> Rows:
     return _each(
         Session.objects.filter(user=about.person).prefetch_related("events"),
         asked_for_at=lambda row: row.requested_at, ready_at=lambda row: row.ready_at, stopped_at=lambda row: row.stopped_at,
-        last_at_work_at=lambda row: row.active_at, state=lambda row: row.get_state_display(), reason=lambda row: row.reason,
-        lease=lambda row: str(row.lease_id),
+        last_at_work_at=lambda row: row.active_at, last_commit_at=lambda row: row.committed_at,
+        state=lambda row: row.get_state_display(), reason=lambda row: row.reason, lease=lambda row: str(row.lease_id),
         timeline=lambda row: [{"at": event.at, "message": event.message} for event in row.events.all()],
     )  # fmt: skip
 

@@ -163,7 +163,8 @@ LINES: tuple[Line, ...] = (
         "Timelines of notebooks", "workspaces.SessionEvent", "state message", "delete", THEIRS, of="session__user"
     ),
     _line(
-        "Notebook sessions: when, how long, how they ended", "workspaces.Session", "user reason", "keep", COUNTS_ON, of="user"
+        "Notebook sessions: when, how long, the last commit by then, how they ended", "workspaces.Session",
+        "user committed_at reason", "keep", COUNTS_ON, of="user",
     ),
     _line("Samples of what ran on slots", "gpus.LeaseSample", "lease", "delete", THEIRS, of="lease__user"),
     _line(

@@ -25,10 +25,14 @@ GPU_USED = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Row:
-    """An internship and its signals; ``waiting_id``: the submission that waits for a review."""
+    """An internship and its signals; ``waiting_id``: the submission that waits for a review.
+
+    ``signs``: what was last seen of their work, each with when, the latest first.
+    """
 
     progress: Progress
     signals: list[Signal]
+    signs: list[tuple[str, datetime]]
     waiting_id: int | None
 
     @property
@@ -57,8 +61,20 @@ def rows_of(internships: Iterable[Internship], *, viewer: User, now: datetime) -
     for one in progress:
         work = works[one.internship.pk]
         signals = signals_of(_facts(one, work=work, now=now), now=localtime(now))
-        rows.append(Row(one, signals, work.waiting[-1][0] if work.waiting else None))
+        rows.append(Row(one, signals, _signs(work), work.waiting[-1][0] if work.waiting else None))
     return rows
+
+
+def _signs(work: Work) -> list[tuple[str, datetime]]:
+    ran = [visit.until for visit in work.visits if visit.has_run]
+    found = (
+        ("code ran", ran[-1] if ran else None),
+        ("a GPU worked", work.gpu_busy_at),
+        ("handed in", work.handed_in[-1] if work.handed_in else None),
+        ("committed", work.committed_at),
+        ("checked in", max(work.check_ins.interns.values(), default=None)),
+    )
+    return sorted(((words, at) for words, at in found if at is not None), key=lambda sign: sign[1], reverse=True)
 
 
 def _facts(one: Progress, *, work: Work, now: datetime) -> Facts:
@@ -67,12 +83,12 @@ def _facts(one: Progress, *, work: Work, now: datetime) -> Facts:
     begun_on = max(row.started_on, row.cohort.starts_on)
     began = max(filter(None, [_midnight(begun_on), work.resumed_at]))
     no_better, best_at = _no_better(one)
-    at_work = {localdate(visit.at) for visit in work.visits} | {localdate(at) for at in work.handed_in}
+    signs = [*(visit.at for visit in work.visits), *work.handed_in, *filter(None, [work.committed_at])]
     gpu_days, gpu_unused = _gpu_unused(work, began=began)
     return Facts(
         began=began,
         seen_at=one.seen_at,
-        usual_weekdays=usual_weekdays(at_work, since=begun_on, today=localdate(now)),
+        usual_weekdays=usual_weekdays({localdate(at) for at in signs}, since=begun_on, today=localdate(now)),
         idle_visits=_idle_visits(work),
         gpu_days=gpu_days,
         gpu_unused=gpu_unused if row.version.manifest["budget"].get("gpu_gb") else timedelta(0),
@@ -106,10 +122,10 @@ def _usual_hand_in(work: Work, *, now: datetime) -> int | None:
 
 
 def _idle_visits(work: Work) -> int:
-    """How many of the last notebooks in a row ran nothing, without a hand-in since the first of them."""
-    count = 0
+    """How many of the last notebooks in a row ran nothing, without a hand-in or a commit since the first of them."""
+    count, done = 0, [*work.handed_in[-1:], *filter(None, [work.committed_at])]
     for visit in reversed(work.visits):
-        if visit.has_run or (work.handed_in and work.handed_in[-1] >= visit.at):
+        if visit.has_run or any(at >= visit.at for at in done):
             break
         count += visit.is_idle
     return count

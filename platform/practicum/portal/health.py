@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from practicum.gpus.models import Server
+from practicum.gpus.selectors import is_silent
 
 WORKER_LATE = timedelta(seconds=15)
-AGENT_LATE = timedelta(seconds=60)
 HUB_SECONDS = 0.5
 
 
@@ -62,6 +62,6 @@ def parts(*, now: datetime) -> list[Part]:
         Part("Hub", hub_answers(), None, "Notebooks that run go on; none can be opened."),
     ]
     for server in Server.objects.all():
-        is_well = server.seen_at is not None and now - server.seen_at < AGENT_LATE
+        is_well = not is_silent(server, now=now)
         found.append(Part(f"Agent on {server.name}", is_well, server.seen_at, "Its GPUs' figures are old."))
     return found

@@ -70,8 +70,8 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _rule("Use the inbox of reviews", "no all no", "reviews:inbox"),
             _rule(
                 "Keep drafts, use the project's bank of comments, have minutes at the desk counted", "no own no",
-                "+reviews:draft", "+reviews:keep_snippet", "+reviews:use_snippet", "+reviews:forget_snippet",
-                "+reviews:tell_minutes",
+                "+reviews:draft", "+reviews:keep_snippet", "+reviews:use_snippet", "+reviews:use_own_snippet",
+                "+reviews:forget_snippet", "+reviews:tell_minutes",
             ),
             _rule("See minutes of all mentors and hours waited", "no no all", "reviews:minutes"),
         ),

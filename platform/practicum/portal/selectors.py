@@ -98,7 +98,7 @@ class Progress:
 
 
 def progress_of(internships: Iterable[Internship], *, today: date, viewer: User) -> list[Progress]:
-    """The progress of each internship, in the order given: eight queries, however many there are.
+    """The progress of each internship, in the order given: nine queries, however many there are.
 
     An intern sees their scores as they were told; mentors and admins the shown scores themselves.
     """
@@ -121,15 +121,18 @@ def progress_of(internships: Iterable[Internship], *, today: date, viewer: User)
 
 
 def _last_seen(internships: Sequence[Internship]) -> dict[int, datetime]:
-    """When each intern last handed in or was at work in a notebook."""
+    """When each intern last handed in, committed or was at work in a notebook."""
     ids = [row.pk for row in internships]
     handed_in = Submission.objects.filter(internship__in=ids).order_by().values_list("internship_id")
     at_work = Session.objects.filter(internship__in=ids).order_by().values_list("internship_id")
     seen: dict[int, datetime] = {}
     rows = [
         *handed_in.annotate(last=Max("received_at")).values_list("internship_id", "last"),
-        *at_work.annotate(last=Max("active_at")).values_list("internship_id", "last"),
-        *at_work.annotate(last=Max("requested_at")).values_list("internship_id", "last"),
+        *(
+            row
+            for sign in ("active_at", "requested_at", "committed_at")
+            for row in at_work.annotate(last=Max(sign)).values_list("internship_id", "last")
+        ),
     ]
     for internship_id, last in rows:
         if internship_id is not None and last is not None:

@@ -77,7 +77,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "clock": clock_of(internship.mentor, now=utc_now()),
         "wait": own_wait(internship, now=utc_now()),
         "chart": charts.progress(standing, cohort=internship.cohort),
-        "signals": [signal for row in rows_for(request.user, now=utc_now()) for signal in row.signals],
+        "own_rows": rows_for(request.user, now=utc_now()),
     }
     return render(request, "portal/home_intern.html", facts)
 

@@ -52,12 +52,15 @@ class CheckIns:
 class Work:
     """Of one internship, the oldest first: ``visits`` and ``gpu_days`` (day, held, busy) of four weeks, all hand-ins.
 
+    ``gpu_busy_at``: when a GPU last worked in these weeks. ``committed_at``: the last commit in the project folder.
     ``waiting``: id and time of what came after the last that was decided on. ``same_error``: of the last runs in a row, how
     many ended as ``error`` says. ``request_waits_since``: the first that the intern asked for and nobody answered.
     """
 
     visits: list[Visit] = field(default_factory=list)
     gpu_days: list[tuple[date, timedelta, timedelta]] = field(default_factory=list)
+    gpu_busy_at: datetime | None = None
+    committed_at: datetime | None = None
     handed_in: list[datetime] = field(default_factory=list)
     waiting: list[tuple[int, datetime]] = field(default_factory=list)
     same_error: int = 0
@@ -73,6 +76,7 @@ def work_of(internships: Sequence[Internship], *, now: datetime) -> dict[int, Wo
     works = {row.pk: Work() for row in internships}
     by_intern = {row.intern_id: works[row.pk] for row in internships}
     _visits(works, now=now)
+    _commits(works)
     _gpu_days(by_intern, now=now)
     _in_line(by_intern, now=now)
     _hand_ins(works)
@@ -92,13 +96,21 @@ def _visits(works: dict[int, Work], *, now: datetime) -> None:
         works[pk].visits.append(Visit(asked, max(asked, active or asked), has_run, is_idle))
 
 
+def _commits(works: dict[int, Work]) -> None:
+    rows = Session.objects.filter(internship__in=works, committed_at__isnull=False).order_by()
+    for pk, at in rows.values_list("internship_id").annotate(last=Max("committed_at")):
+        works[pk].committed_at = at
+
+
 def _gpu_days(by_intern: dict[int, Work], *, now: datetime) -> None:
     """What the agents saw of the GPUs that each held, by the day on which they were granted."""
     rows = LeaseUse.objects.filter(lease__user__in=by_intern, lease__slot__kind=SlotKind.GPU)
     rows = rows.filter(lease__granted_at__gte=now - LOOKED_BACK).order_by("lease__granted_at")
-    leases = rows.values("lease").annotate(held=Sum("held_seconds"), busy=Sum("busy_seconds"))
-    for user_id, granted_at, held, busy in leases.values_list("lease__user", "lease__granted_at", "held", "busy"):
-        days, day = by_intern[user_id].gpu_days, localdate(granted_at)
+    leases = rows.values("lease").annotate(held=Sum("held_seconds"), busy=Sum("busy_seconds"), last=Max("busy_at"))
+    told = leases.values_list("lease__user", "lease__granted_at", "held", "busy", "last")
+    for user_id, granted_at, held, busy, last in told:
+        work, day = by_intern[user_id], localdate(granted_at)
+        work.gpu_busy_at, days = last or work.gpu_busy_at, work.gpu_days
         before = days.pop() if days and days[-1][0] == day else (day, timedelta(0), timedelta(0))
         days.append((day, before[1] + timedelta(seconds=held), before[2] + timedelta(seconds=busy)))
 

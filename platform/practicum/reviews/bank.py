@@ -1,12 +1,14 @@
 """The bank of comments of a project: what its mentors found worth saying again, the most used first.
 
 Every mentor who reviews a submission of the project uses the same bank. With a *rubric item* a snippet stands under that
-line of the rubric; without, in the bank at large. The same text is kept once in each place.
+line of the rubric; without, in the bank at large. The same text is kept once in each place. The project's *own* snippets
+are those that its ``project.toml`` gives to a line of the rubric: each is in the bank from the first time it is used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -31,13 +33,57 @@ def bank_of(submission: Submission) -> QuerySet[Snippet]:
     return Snippet.objects.filter(project=submission.version.project_id)
 
 
-def snippets_by_item(snippets: Iterable[Snippet]) -> dict[str, list[Snippet]]:
+@dataclass(frozen=True)
+class Held:
+    """A text as the desk shows it. ``pk``: of its row in the bank, None before its first use.
+
+    ``own``: by line of the rubric and place, from 0, where the submission's version of the project says it.
+    """
+
+    body: str
+    rubric_item: str
+    used: int
+    pk: int | None
+    own: tuple[int, int] | None
+
+    @property
+    def key(self) -> str:
+        """Tells it from the others of the page."""
+        if self.own is None or self.pk is not None:
+            return str(self.pk)
+        line, place = self.own
+        return f"own-{line}-{place}"
+
+
+def held_for(submission: Submission) -> list[Held]:
+    """The bank as ``bank_of`` has it, and then the project's own snippets that nobody used yet, as the project has them."""
+    own = _own(submission)
+    place_of = {(item, digest_bytes(body.encode())): place for place, (item, body) in own.items()}
+    found = []
+    for row in bank_of(submission):
+        place = place_of.get((row.rubric_item, row.digest))
+        if place is not None:
+            del own[place]
+        found.append(Held(row.body, row.rubric_item, row.used, row.pk, place))
+    return found + [Held(body, item, 0, None, place) for place, (item, body) in own.items()]
+
+
+def _own(submission: Submission) -> dict[tuple[int, int], tuple[str, str]]:
+    """Line of the rubric and text of each own snippet, by its place."""
+    return {
+        (line, place): (str(item["name"]), str(body))
+        for line, item in enumerate(submission.version.manifest["rubric"])
+        for place, body in enumerate(item.get("snippets", ()))
+    }
+
+
+def by_item(held: Iterable[Held]) -> dict[str, list[Held]]:
     """The first few of each line of the rubric."""
-    found: dict[str, list[Snippet]] = {}
-    for snippet in snippets:
-        line = found.setdefault(snippet.rubric_item, [])
-        if snippet.rubric_item and len(line) < SHOWN_A_LINE:
-            line.append(snippet)
+    found: dict[str, list[Held]] = {}
+    for one in held:
+        line = found.setdefault(one.rubric_item, [])
+        if one.rubric_item and len(line) < SHOWN_A_LINE:
+            line.append(one)
     return found
 
 
@@ -88,6 +134,26 @@ def use(mentor: User, *, submission: Submission, snippet_id: int, now: datetime)
     check_mentor(mentor, submission=submission)
     if not bank_of(submission).filter(pk=snippet_id).update(used=F("used") + 1, used_at=now):
         raise NotFound
+
+
+@transaction.atomic
+def use_own(mentor: User, *, submission: Submission, line: int, place: int, now: datetime) -> None:
+    """Count that one of the project's own was put into a comment.
+
+    Raises:
+        NotFound: the project has none there, or the submission is not this mentor's to review.
+    """
+    check_mentor(mentor, submission=submission)
+    if (line, place) not in (own := _own(submission)):
+        raise NotFound
+    item, body = own[line, place]
+    snippet, _ = Snippet.objects.get_or_create(
+        project=submission.version.project,
+        rubric_item=item,
+        digest=digest_bytes(body.encode()),
+        defaults={"body": body, "used_at": now},
+    )
+    Snippet.objects.filter(pk=snippet.pk).update(used=F("used") + 1, used_at=now)
 
 
 @transaction.atomic

@@ -41,6 +41,15 @@ def use(request: PersonRequest, submission_id: int, snippet_id: int) -> HttpResp
 
 @mentors_only
 @require_POST
+def use_own(request: PersonRequest, submission_id: int, line: int, place: int) -> HttpResponse:
+    """Count a use of one of the project's own, by its line of the rubric and place there, from 0."""
+    submission = selectors.submission_to_review(request.user, submission_id=submission_id)
+    bank.use_own(request.user, submission=submission, line=line, place=place, now=utc_now())
+    return HttpResponse(status=204)
+
+
+@mentors_only
+@require_POST
 def forget(request: PersonRequest, submission_id: int, snippet_id: int) -> HttpResponse:
     """Take one out."""
     submission = selectors.submission_to_review(request.user, submission_id=submission_id)

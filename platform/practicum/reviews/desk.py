@@ -38,7 +38,7 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
     rounds, threads = selectors.rounds(internship), selectors.threads(submission)
     comparisons = compare([submission, *rounds], exact=not user.is_intern)
     again = again_of(submission, user=user)
-    snippets = list(bank.bank_of(submission)) if internship.mentor_id == user.pk else []
+    held = bank.held_for(submission) if internship.mentor_id == user.pk else []
     is_mentor = internship.mentor_id == user.pk and user.is_mentor
     may_decide = is_mentor and standing.internship_active and standing.is_latest and not standing.is_decided
     return {
@@ -68,8 +68,8 @@ def facts_for(user: User, *, submission: Submission, pane: str, now: datetime) -
         "points": selectors.points_of(submission, review=review if may_decide or standing.is_decided else None),
         "summary": review.summary if review is not None and may_decide else "",
         "rounds": [(row, selectors.last_run(row), comparisons[row.pk]) for row in rounds],
-        "bank": snippets[: bank.SHOWN],
-        "snippets": bank.snippets_by_item(snippets),
+        "bank": held[: bank.SHOWN],
+        "snippets": bank.by_item(held),
         "spent": spent_on([submission], mentor=user).get(submission.pk, timedelta()) if is_mentor else None,
         "opening": opening_of(user, submission=submission, now=now) if is_mentor else "",
         "draft": draft_of(user, submission=submission) if is_mentor else None,

@@ -22,6 +22,7 @@ urlpatterns = [
     path("review/<int:submission_id>/draft/", views.draft, name="draft"),
     path("review/<int:submission_id>/bank/", bank_views.keep, name="keep_snippet"),
     path("review/<int:submission_id>/bank/<int:snippet_id>/use/", bank_views.use, name="use_snippet"),
+    path("review/<int:submission_id>/bank/own/<int:line>/<int:place>/use/", bank_views.use_own, name="use_own_snippet"),
     path("review/<int:submission_id>/bank/<int:snippet_id>/forget/", bank_views.forget, name="forget_snippet"),
     path("review/<int:submission_id>/minutes/", minutes_views.tell, name="tell_minutes"),
     path("review/<int:submission_id>/undo/", views.undo, name="undo"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -74,5 +75,14 @@ def activity(request: HttpRequest) -> HttpResponse:
         cpu_seconds=payload.number("cpu_seconds", maximum=1e9),
         last_execution_at=payload.moment_or_none("last_execution_at"),
         seconds=min(max((now - heard_at).total_seconds(), 0.0), LONGEST_REPORT_SECONDS),
+        committed_at=_committed_at(payload),
     )
     return JsonResponse(services.report_activity(session, report=report, now=now))
+
+
+def _committed_at(payload: Payload) -> datetime | None:
+    """When the intern last committed. It comes from a file that anything may be in: no report fails for it."""
+    try:
+        return payload.moment_or_none("committed_at")
+    except Invalid:
+        return None

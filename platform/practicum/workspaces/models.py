@@ -76,6 +76,11 @@ class Session(models.Model):
     ready_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     active_at = models.DateTimeField(null=True, blank=True, help_text="Last time a kernel or process was seen busy.")
+    committed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Last commit in the project folder, as the notebook saw it by git's own record.",
+    )
     stop_at = models.DateTimeField(null=True, blank=True, help_text="Announced to the intern: idle, it stops then.")
     reason = models.CharField(max_length=300, blank=True)
 

@@ -68,12 +68,16 @@ Verdict = Keep | Announce | Stop
 
 @dataclass(frozen=True)
 class Report:
-    """What a notebook says it did since its last report. ``seconds``: how long ago that was."""
+    """What a notebook says it did since its last report. ``seconds``: how long ago that was.
+
+    ``committed_at``: the last commit there ever was in its project folder.
+    """
 
     busy_kernels: int
     cpu_seconds: float
     last_execution_at: datetime | None
     seconds: float
+    committed_at: datetime | None = None
 
 
 def has_executed(report: Report, *, active_at: datetime, now: datetime) -> bool:

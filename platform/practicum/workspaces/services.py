@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
+from django.utils.timezone import localdate
 
 from practicum.accounts.models import User
 from practicum.audit.services import record
@@ -242,6 +244,7 @@ def report_activity(session: Session, *, report: rules.Report, now: datetime) ->
         changes = {"active_at": active_at, "stop_at": session.lease.reclaim_at}
         Session.objects.filter(pk=session.pk, state=SessionState.RUNNING).update(**changes)
         session.active_at, session.stop_at = active_at, session.lease.reclaim_at
+    _note_commit(session, report=report, now=now)
     idle_since = active_at if now - active_at >= IDLE_FROM else None
     leases.touch_lease(session.lease_id, token=session.lease.token, now=now, idle_since=idle_since)
     session.lease.heartbeat = now
@@ -264,6 +267,18 @@ def _note_report(session: Session, *, report: rules.Report, now: datetime) -> da
     reports = selectors.kernel_reports_of(session)
     activity = use.activity_of(session.lease, kernel_reports=reports, now=now, active_within=timedelta(0))
     return now if activity.counts_as_busy else max(before, activity.since)
+
+
+def _note_commit(session: Session, *, report: rules.Report, now: datetime) -> None:
+    """Keep when the intern last committed. What is kept never goes back.
+
+    What lies ahead of our clock is none, and what is older than the internship was made for another one.
+    """
+    at = report.committed_at
+    if at is None or at > now or localdate(at) < session.internship.started_on:
+        return
+    is_later = Q(committed_at=None) | Q(committed_at__lt=at)
+    Session.objects.filter(is_later, pk=session.pk).update(committed_at=at)
 
 
 def _outlook(session: Session, *, now: datetime) -> dict[str, Any]:

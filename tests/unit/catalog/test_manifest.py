@@ -175,6 +175,34 @@ def test_two_rubric_items_may_not_share_a_name() -> None:
     assert faults_of(GOOD + "\n" + item) == ("rubric: two items have the same name",)
 
 
+def with_snippets(given: str) -> str:
+    return with_change("points = 5", f"points = 5\nsnippets = {given}")
+
+
+def test_a_line_of_the_rubric_may_carry_snippets() -> None:
+    assert load_manifest(TINY).rubric[0].snippets == ()
+    longest = "x" * 400
+    manifest = parse_manifest(with_snippets(f'["Name the axes.", "  Say how often.\\n", "{longest}"]'))
+    assert manifest.rubric[0].snippets == ("Name the axes.", "Say how often.", longest)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ('"Name the axes."', "rubric[0].snippets: must be a list of non-empty texts"),
+        ('["Name the axes.", " "]', "rubric[0].snippets: must be a list of non-empty texts"),
+        ('["Name the axes.", 7]', "rubric[0].snippets: must be a list of non-empty texts"),
+        (f'["{"x" * 401}"]', "rubric[0].snippets[0]: must be at most 400 characters; it has 401"),
+        ('["a", "b", " a"]', "rubric[0].snippets[2]: is there twice"),
+        ('["a", "b", "c", "d", "e", "f", "g"]', "rubric[0].snippets: must be at most 6 texts"),
+    ],
+)
+def test_a_fault_in_a_snippet_is_named(given: str, expected: str) -> None:
+    (fault,) = faults_of(with_snippets(given))
+
+    assert fault.startswith(expected)
+
+
 def test_what_is_no_toml_or_is_not_there_is_refused_in_a_sentence(tmp_path: Path) -> None:
     assert faults_of("[project\n")[0].startswith("project.toml is not TOML")
     with pytest.raises(ManifestInvalid, match="no such readable"):

@@ -238,6 +238,10 @@ MATRIX: dict[str, tuple[str, str]] = {
     ),
     "reviews:keep_snippet": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
     "reviews:use_snippet": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 204 404 404 302 302 302"),
+    "reviews:use_own_snippet": (
+        "302 404 404 404 405 405 404 302 302 302",
+        "302 404 404 404 204 404 404 302 302 302",
+    ),
     "reviews:minutes": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "reviews:tell_minutes": ("302 404 404 404 405 405 404 302 302 302", "302 404 404 404 400 404 404 302 302 302"),
     "reviews:inbox": ("302 404 404 404 200 200 404 302 302 302", "302 404 404 404 405 405 404 302 302 302"),
@@ -337,6 +341,8 @@ def things(
     snippet = Snippet.objects.create(
         project=internship.version.project, body="Name the axes.", digest="s" * 64, used_at=now, kept_by=mentor
     )
+    internship.version.manifest["rubric"][0]["snippets"] = ["Say how often."]
+    internship.version.save()
     server = Server.objects.create(name="gpu-1", seen_at=now)
     token = AgentToken.objects.create(server=server, digest="t" * 64, made_by=admin, made_at=now)
     slot = Slot.objects.create(
@@ -413,7 +419,7 @@ def things(
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
         "submission_id": submission.pk, "internship_id": internship.pk, "account_id": intern.pk,
-        "comment_id": comment.pk, "snippet_id": snippet.pk, "lease_id": lease.pk,
+        "comment_id": comment.pk, "snippet_id": snippet.pk, "line": 0, "place": 0, "lease_id": lease.pk,
         "token_id": token.pk, "session_id": session.pk, "name": "gpu-1", "slug": "digits", "cohort_slug": "spring", "path": "predict.py", "number": 1,
         "workspace_token": mint_token(session, expires_at=soon, now=utc_now()),
     }  # fmt: skip

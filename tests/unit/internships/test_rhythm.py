@@ -62,7 +62,8 @@ def days(*numbers: int) -> set[date]:
         (days(0, 2), 7, {0, 2}),
         (days(0, 2, 7, 9), 14, {0, 2}),
         (days(0, 2, 7), 14, {0, 2}),  # ill on one of two Wednesdays
-        (days(0, 2, 7, 14), 21, {0}),  # and on the next as well
+        (days(0, 2, 7, 14, 21), 22, {0}),  # and on the next as well
+        (days(0, 2, 4, 7, 11, 14), 16, {0, 2, 4}),  # a Wednesday before the first day was never missed
         (days(0, 2, 14, 16), 21, {0, 2}),  # a week away says nothing about weekdays
         (days(5, 6), 7, set()),
         (days(1, 7, 14, 21), 28, {0}),  # the last three weeks count

@@ -112,6 +112,63 @@ def test_notebooks_in_which_nothing_ran_are_told_of_until_something_runs(
     assert "no-run" not in words(mentor, now=now)
 
 
+def test_a_commit_is_work_in_a_notebook_in_which_nothing_ran(internship: Any, mentor: Any, now: Any) -> None:
+    visit(internship, at=now - 3 * DAY, ran=False)
+    visit(internship, at=now - 2 * DAY, ran=False)
+    assert "no-run" in words(mentor, now=now)
+
+    Session.objects.update(committed_at=now - 2 * DAY + timedelta(hours=1))
+
+    assert "no-run" not in words(mentor, now=now)
+
+
+def test_who_committed_was_at_work_then(internship: Any, mentor: Any, now: Any) -> None:
+    visit(internship, at=now - 10 * DAY, ran=True)
+    assert words(mentor, now=now)["not-seen"] == "Not seen at work for 9 days."
+
+    Session.objects.update(committed_at=now - DAY)
+
+    assert "not-seen" not in words(mentor, now=now)
+
+
+def test_a_row_says_when_each_sign_of_work_was_last_seen(
+    internship: Any, intern: Any, mentor: Any, hand_in: Any, client_of: Any, now: Any
+) -> None:
+    (row,) = rows_for(mentor, now=now)
+    assert row.signs == []
+
+    visit(internship, at=now - 3 * DAY, ran=True)
+    visit(internship, at=now - 2 * DAY, ran=False)
+    Session.objects.filter(requested_at=now - 3 * DAY).update(committed_at=now - 3 * DAY)
+    hand_in(internship, number=1, value=0.9)
+    Submission.objects.update(received_at=now - 4 * DAY)
+    check_in(intern, internship=internship, note=NOTE, now=now - DAY)
+
+    (row,) = rows_for(mentor, now=now)
+    assert row.signs == [
+        ("checked in", now - DAY),
+        ("code ran", now - 3 * DAY + timedelta(hours=4)),
+        ("committed", now - 3 * DAY),
+        ("handed in", now - 4 * DAY),
+    ]
+    Milestone.objects.update(due_on=now.date() - 7 * DAY)
+    for person, page in ((mentor, reverse("portal:attention")), (intern, "/")):
+        told = client_of(person).get(page).content.decode().split("data-signs>")[1].split("</p>")[0]
+        assert [told.index(words) for words, _ in row.signs] == sorted(told.index(words) for words, _ in row.signs)
+
+
+def test_an_intern_of_whom_nothing_is_said_reads_that_too(
+    internship: Any, intern: Any, mentor: Any, hand_in: Any, client_of: Any, now: Any
+) -> None:
+    Milestone.objects.update(reached_at=now)
+    hand_in(internship, number=1, value=0.9)
+    Submission.objects.update(received_at=now)
+    check_in(intern, internship=internship, note=NOTE, now=now)
+    assert signals(mentor, now=now) == {"ines": []}
+
+    assert "Nothing that asks for attention." in client_of(intern).get("/").content.decode()
+
+
 def test_a_notebook_that_was_opened_a_moment_ago_or_stands_in_line_is_not_idle(
     internship: Any, mentor: Any, now: Any
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,14 @@ def test_an_upload_refused_before_it_ends_still_reads_the_reason(
 def test_activity_is_reported_and_the_warning_comes_back(client: SiteClient, site: FakeSite) -> None:
     site.warning = "Nothing has run for 20 minutes."
     at = datetime(2026, 3, 18, 10, 0, tzinfo=UTC)
-    activity = Activity(busy_kernels=1, kernels=2, last_execution_at=at, cpu_seconds=1.23456, terminals=1)
+    activity = Activity(
+        busy_kernels=1,
+        kernels=2,
+        last_execution_at=at,
+        cpu_seconds=1.23456,
+        terminals=1,
+        committed_at=at - timedelta(days=1),
+    )
 
     answer = client.activity(activity)
 
@@ -133,6 +140,7 @@ def test_activity_is_reported_and_the_warning_comes_back(client: SiteClient, sit
             "last_execution_at": "2026-03-18T10:00:00+00:00",
             "cpu_seconds": 1.235,
             "terminals": 1,
+            "committed_at": "2026-03-17T10:00:00+00:00",
         }
     ]
 

@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
+from django.utils.timezone import localdate
 
+from practicum.internships.models import Internship
 from practicum.lib.clock import utc_now
 from practicum.workspaces.models import Session, WorkspaceToken
 from tests.unit.workspaces.conftest import World, ends
@@ -116,6 +118,51 @@ def test_a_notebook_reports_and_learns_how_long_it_has(world: World, running: Se
 def test_a_malformed_report_is_refused(world: World, running: Session, changes: dict[str, Any]) -> None:
     answer = call("/api/workspace/activity", ACTIVITY | changes, token=pass_token(world))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("said", "is_kept"),
+    [
+        (timedelta(minutes=-1), True),
+        (timedelta(days=-2), True),
+        (timedelta(minutes=1), False),  # ahead of our clock
+        (timedelta(days=-4), False),  # before the internship began
+        ("2026-03-18T09:59:00", False),
+        ("yesterday", False),
+        (7, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_a_commit_is_kept_where_it_can_be_one_and_no_report_fails_for_it(
+    world: World, running: Session, said: Any, is_kept: bool
+) -> None:
+    Internship.objects.update(started_on=localdate(world.now) - timedelta(days=3))
+    at = world.now + said if isinstance(said, timedelta) else None
+    said = at.isoformat() if at else said
+
+    answer = call("/api/workspace/activity", ACTIVITY | {"committed_at": said}, token=pass_token(world))
+
+    assert answer.status_code == 200
+    running.refresh_from_db()
+    assert running.committed_at == (at if is_kept else None)
+
+
+def test_a_commit_that_is_kept_never_goes_back(world: World, running: Session) -> None:
+    for hours in (5, 2, 3):
+        world.hear(running, committed_at=world.now - timedelta(hours=hours))
+    running.refresh_from_db()
+    assert running.committed_at == world.now - timedelta(hours=2)
+
+
+def test_a_commit_is_no_activity_of_a_notebook(world: World, running: Session) -> None:
+    world.idle_for(running, 3)
+    running.refresh_from_db()
+    before = running.active_at
+    world.now += timedelta(minutes=1)
+    world.hear(running, committed_at=world.now)
+    running.refresh_from_db()
+    assert running.active_at == before
 
 
 def test_a_token_that_expired_was_revoked_or_is_anothers_opens_nothing(world: World, running: Session) -> None:

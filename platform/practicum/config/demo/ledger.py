@@ -97,6 +97,7 @@ class Ledger:
         pairs = [(event, place.internship.pk) for place in places for event in place.story.events]
         self.coming = sorted(pairs, key=lambda pair: (pair[0].at, pair[1]), reverse=True)
         self.submissions: dict[tuple[int, int], Submission] = {}
+        self.committed_at: dict[int, datetime] = {}
         self.baselines = baselines_of({place.internship.version for place in places})
         self.batch = _Batch()
 
@@ -151,6 +152,8 @@ class Ledger:
             closed_at=visit.at,
             reason="Stopped by its intern.",
         )
+        if visit.committed_at is not None:
+            self.committed_at[internship.pk] = visit.committed_at
         active_at = visit.at - self.rng.uniform(1, 15) * MINUTE if visit.has_run else ready_at
         session = Session(
             id=self._uuid(),
@@ -165,6 +168,7 @@ class Ledger:
             ready_at=ready_at,
             stopped_at=visit.at,
             active_at=active_at,
+            committed_at=self.committed_at.get(internship.pk),
             reason="Stopped by its intern.",
         )
         self.batch.add(lease)

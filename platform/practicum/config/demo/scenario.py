@@ -27,10 +27,11 @@ from practicum.catalog.manifest import load_manifest
 from practicum.catalog.models import Mode, Project, ProjectVersion
 from practicum.catalog.selectors import latest_versions
 from practicum.config.demo.ledger import Ledger, Place
+from practicum.config.demo.opening import WEEKS, open_cohort
 from practicum.config.demo.people import accounts_of, interns
 from practicum.config.demo.simulation import Stall, story
 from practicum.gpus.models import Pool, PoolKind, Server, ServerState, Slot, SlotKind
-from practicum.internships import applications, cohorts, placements
+from practicum.internships import applications, placements
 from practicum.internships.applications import Answers
 from practicum.internships.models import Application, ApplicationState, Cohort, Internship, InternshipState
 from practicum.internships.placement_selectors import candidates_of, proposal_of
@@ -39,7 +40,6 @@ from practicum.lib.digest import digest_tree
 
 PROJECTS = Path(__file__).resolve().parents[4] / "projects"
 OFFERS = (("digits", "mira"), ("features-without-labels", "otto"))
-WEEKS = 8
 TOO_MANY = 3
 FEWEST, MOST = 6, 30
 BEFORE_WORK = time(6)
@@ -153,37 +153,17 @@ def _version(slug: str, *, by: User, now: datetime) -> ProjectVersion:
 
 
 def _cohort(plan: Plan, *, people: dict[str, User], versions: dict[str, ProjectVersion], now: datetime) -> Cohort:
-    admin, starts_on = people["ada"], plan.starts_on
-    cohort = cohorts.create_cohort(
-        admin,
-        name="Scenario cohort",
+    return open_cohort(
+        people["ada"],
         slug="scenario",
-        starts_on=starts_on,
-        ends_on=starts_on + timedelta(weeks=WEEKS, days=-3),
-        idle_minutes=15,
-        is_idle_kept=True,
-        session_hours=12,
+        name="Scenario cohort",
+        starts_on=plan.starts_on,
+        apply_until=plan.starts_on - timedelta(weeks=2),
+        capacity=plan.interns,
+        offers=[(versions[slug].project, people[mentor]) for slug, mentor in OFFERS],
+        places=-(-plan.interns // len(OFFERS)),
         now=now,
     )
-    terms = {name: getattr(cohort, name) for name in cohorts.Settings.__dataclass_fields__} | {
-        "entry": "open",
-        "apply_until": starts_on - timedelta(weeks=2),
-        "capacity": plan.interns,
-        "about": "Eight weeks of research in deep learning, on one question of your choice, next to a mentor.",
-        "expected": "Eight hours a week or more, a check-in each week, and a result that somebody else can run.",
-    }
-    cohorts.change_cohort(admin, cohort_id=cohort.pk, settings=cohorts.Settings(**terms), now=now)
-    cohort.refresh_from_db()
-    for slug, mentor in OFFERS:
-        cohorts.offer_project(
-            admin,
-            cohort=cohort,
-            project=versions[slug].project,
-            mentor=people[mentor],
-            places=-(-plan.interns // len(OFFERS)),
-            now=now,
-        )
-    return cohort
 
 
 def _apply(plan: Plan, cohort: Cohort, *, applicants: list[User]) -> None:

@@ -20,6 +20,7 @@ from practicum.internships.rhythm import after
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(weeks=1)
 ERRORS, SATURDAY = 8, 5
 IN_LINE_HOURS = (1.7, 3.0)
+USES_GIT, COMMITS, COMMITS_WITHOUT_A_RUN = 0.6, 0.7, 0.3
 ANSWERED_WITHIN = 2 * DAY  # of working time, by a healthy mentor
 HANDED_IN_WITHIN = 4 * DAY  # of working time, by whoever hands in often
 PLATEAU, PLATEAU_LASTS = 5, 5 * DAY  # scores, and working time, without a new best
@@ -80,12 +81,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Visit(Event):
-    """A notebook, stopped ``at``."""
+    """A notebook, stopped ``at``. ``committed_at``: the last commit made in it."""
 
     asked_at: datetime
     granted_at: datetime
     has_run: bool
     uses_gpu: bool
+    committed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ class _Life:
     def __init__(
         self, seed: str, *, starts_on: date, milestones: Sequence[int], stall: Stall | None, from_day: int
     ) -> None:
-        self.rng = random.Random(seed)
+        self.rng, self.git = random.Random(seed), random.Random(f"commits {seed}")
+        self.uses_git = self.git.random() < USES_GIT
         self.starts_on, self.stall = starts_on, stall
         self.from_day = 0 if stall == Stall.NEVER_BEGUN else from_day
         self.story = Story(rhythm_of(self.rng), stall)
@@ -273,19 +276,26 @@ class _Life:
         until = granted_at + self.story.rhythm.hours * self.rng.uniform(0.85, 1.1) * HOUR
         has_run = not self._has(Stall.NO_RUN, day) and self.rng.random() >= 0.03
         uses_gpu = has_run and not self._has(Stall.GPU_UNUSED, day) and self.rng.random() >= 0.05
-        self.idle = 0 if has_run else self.idle + 1
+        committed_at = self._committed(day, granted_at, until=until, has_run=has_run)
+        self.idle = 0 if has_run or committed_at else self.idle + 1
         self.unused = 0 if uses_gpu else self.unused + 1
         if self._has(Stall.NO_RUN, day):
             self._missed(at, begins_at=at if self.idle == 2 else None)
         if self._has(Stall.GPU_UNUSED, day):
             self._missed(at, begins_at=at if self.unused == 2 else None)
-        self.story.events.append(Visit(until, at, granted_at, has_run, uses_gpu))
+        self.story.events.append(Visit(until, at, granted_at, has_run, uses_gpu, committed_at))
         if self.forgot:  # what is written on the next day at work is that week's
             self.story.events.append(CheckedIn(granted_at, day // 7 + 1, False))
             self.forgot = False
         self.left -= 1
         if self.left <= 0 and has_run:
             self._hand_in(day, until - timedelta(minutes=20))
+
+    def _committed(self, day: int, since: datetime, *, until: datetime, has_run: bool) -> datetime | None:
+        """The last commit of a visit; who runs nothing may have written something."""
+        chance, at = self.git.random(), since + self.git.uniform(0.3, 1.0) * (until - since)
+        commits = COMMITS if has_run else COMMITS_WITHOUT_A_RUN
+        return at if self.uses_git and chance < commits and not self._has(Stall.NO_RUN, day) else None
 
     def _in_line(self, day: int, at: datetime) -> timedelta:
         if self._has(Stall.IN_LINE, day):
@@ -298,7 +308,7 @@ class _Life:
     def _hand_in(self, day: int, at: datetime) -> None:
         rhythm = self.story.rhythm
         if self._has(Stall.NO_HAND_IN, day):
-            self._missed(at, begins_at=self._latest_hand_in())
+            self._missed(at, begins_at=max(at, self._latest_hand_in()))
             return
         self.number, self.handed_in_at = self.number + 1, at
         self.left = rhythm.every + self.rng.choice((0, 0, 1))
@@ -306,8 +316,9 @@ class _Life:
             self.story.events.append(HandIn(at, self.number, None, self.error))
             self.left = 1
             return
-        is_better = self.number == 1 or self.rng.random() < rhythm.improves
-        if self._has(Stall.PLATEAU, day):
+        is_first = self.rung == 0.0  # the first score there is sets a best, whatever it is
+        is_better = is_first or self.rng.random() < rhythm.improves
+        if self._has(Stall.PLATEAU, day) and not is_first:
             is_better = False
             self._missed(at)
         self.no_better = 0 if is_better else self.no_better + 1

@@ -11,7 +11,8 @@ from datetime import date, datetime, timedelta
 
 from practicum.accounts.models import User
 from practicum.catalog.models import ProjectVersion
-from practicum.internships import applications, cohorts, placements, readiness
+from practicum.config.demo.opening import open_cohort
+from practicum.internships import applications, placements, readiness
 from practicum.internships.applications import Answers
 from practicum.internships.check_ins import Note, check_in
 from practicum.internships.models import Application, CheckIn, Cohort, Internship
@@ -90,32 +91,17 @@ def upcoming_cohort(
     found = Cohort.objects.filter(slug="winter").first()
     if found is not None:
         return found
-    admin = people["ada"]
-    monday = today + timedelta(days=7 - today.weekday(), weeks=5)
-    cohort = cohorts.create_cohort(
-        admin,
-        name="Winter cohort",
+    cohort = open_cohort(
+        people["ada"],
         slug="winter",
-        starts_on=monday,
-        ends_on=monday + timedelta(weeks=8, days=-3),
-        idle_minutes=15,
-        is_idle_kept=True,
-        session_hours=12,
+        name="Winter cohort",
+        starts_on=today + timedelta(days=7 - today.weekday(), weeks=5),
+        apply_until=today + timedelta(weeks=3),
+        capacity=4,
+        offers=[(versions[DIGITS].project, people["mira"]), (versions[FEATURES].project, people["otto"])],
+        places=2,
         now=now,
     )
-    terms = {name: getattr(cohort, name) for name in cohorts.Settings.__dataclass_fields__} | {
-        "entry": "open",
-        "apply_until": today + timedelta(weeks=3),
-        "capacity": 4,
-        "about": "Eight weeks of research in deep learning, on one question of your choice, next to a mentor.",
-        "expected": "Eight hours a week or more. A check-in each week, and a result that somebody else can run.",
-    }
-    cohorts.change_cohort(admin, cohort_id=cohort.pk, settings=cohorts.Settings(**terms), now=now)
-    cohort.refresh_from_db()
-    for slug, mentor in ((DIGITS, "mira"), (FEATURES, "otto")):
-        cohorts.offer_project(
-            admin, cohort=cohort, project=versions[slug].project, mentor=people[mentor], places=2, now=now
-        )
     _admit(cohort, people=people, now=now)
     return cohort
 

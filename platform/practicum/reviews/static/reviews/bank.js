@@ -6,16 +6,29 @@
   if (!dialog) return;
   const search = dialog.querySelector("[role=combobox]");
   const options = [...dialog.querySelectorAll("[role=option]")];
+  const summary = document.getElementById("summary");
   const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
   const boxes = ".comment-form textarea, #summary";
-  let box = null, cursor = [0, 0];
+  let box = null, cursor = [0, 0], written = null;
 
-  function insert(into, snippet, [from, to]) {
-    into.setRangeText((into === document.getElementById("summary") && into.value.trim() && from === into.value.length ? "\n" : "") + snippet.dataset.body, from, to, "end");
+  function insert(into, snippet, [from, to], before = "") {
+    into.setRangeText(before + snippet.dataset.body, from, to, "end");
     into.dispatchEvent(new Event("input", { bubbles: true }));
     const body = new FormData();
     body.set("csrfmiddlewaretoken", token);
-    fetch(dialog.dataset.use.replace("/0/", `/${snippet.dataset.snippet}/`), { method: "POST", body, keepalive: true }).catch(() => {});
+    fetch(snippet.dataset.use, { method: "POST", body, keepalive: true }).catch(() => {});
+  }
+
+  // --- A line of the rubric: into the comment that is being written, else into the summary -----------------------------
+  document.addEventListener("input", (event) => { if (event.target.matches?.(boxes)) written = event.target; });
+  function append(snippet) {
+    const into = written?.value.trim() ? written : summary;
+    insert(into, snippet, [into.value.length, into.value.length], into.value.trim() ? "\n" : "");
+    if (into === summary) return;
+    document.getElementById("pane-cells").checked = true;
+    for (let above = into.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
+    into.focus();
+    into.scrollIntoView({ block: "nearest" });
   }
 
   // --- Finding -------------------------------------------------------------------------------------------------------
@@ -38,7 +51,7 @@
   function take(option) {
     dialog.close();
     box.focus();
-    if (option) insert(box, option, cursor);
+    if (option) insert(box, option, cursor, box === summary && box.value.trim() && cursor[0] === box.value.length ? "\n" : "");
   }
   search?.addEventListener("input", narrow);
   search?.addEventListener("keydown", (event) => {
@@ -52,7 +65,7 @@
   for (const option of options) option.addEventListener("click", () => take(option));
   dialog.addEventListener("close", () => box?.focus());
 
-  // --- Opening: Ctrl + / in a box, or its button; snippets of the rubric go to the summary -----------------
+  // --- Opening: Ctrl + / in a box, or its button -----------------------------------------------------------------------
   document.addEventListener("keydown", (event) => {
     const into = event.target.closest?.(boxes);
     if (!into || event.key !== "/" || !(event.ctrlKey || event.metaKey)) return;
@@ -62,9 +75,7 @@
   document.addEventListener("click", (event) => {
     const opener = event.target.closest?.("[data-bank-open]");
     if (opener) open(opener.closest("form").querySelector("textarea"));
-    const snippet = event.target.closest?.("button[data-into]");
-    if (!snippet) return;
-    const into = document.getElementById(snippet.dataset.into);
-    insert(into, snippet, [into.value.length, into.value.length]);
+    const snippet = event.target.closest?.("button[data-phrase]");
+    if (snippet) append(snippet);
   });
 })();

@@ -158,6 +158,12 @@
     next?.focus();
     return true;
   }
+  // And the letter that stands at a comment of the line takes it.
+  function phrase(event) {
+    const found = event.target.closest(".rubric-item")?.querySelector(`[data-phrase="${CSS.escape(event.key)}"]`);
+    found?.click();
+    return Boolean(found);
+  }
 
   // --- Keys ------------------------------------------------------------------------------------------------------------
   const KEYS = {
@@ -183,7 +189,7 @@
     if (event.ctrlKey || event.metaKey) return;
     if (!desk) { inboxKey(event); return; }
     const act = KEYS[event.key];
-    if (points(event)) event.preventDefault();
+    if (points(event) || phrase(event)) event.preventDefault();
     else if (act) { event.preventDefault(); act(); }
   });
   function inboxKey(event) {
