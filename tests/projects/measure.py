@@ -6,7 +6,7 @@ each, and what they were measured with: the figures of a claim.
 
 ``local`` reads real data that lie on this machine, for a project whose data.py has ``local(raw, folder)``; ``--data`` or the
 environment variable PRACTICUM_TEST_DATA names the folder. Local and full data are written once and split anew in each
-run.
+run. ``--set NAME=VALUE`` measures a variant of the baseline: another value of one of its constants.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="local: where the real data lie")
     parser.add_argument("--raw", type=Path, metavar="FOLDER", help="full: where downloads are kept between calls")
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="what train is given (default: project.toml)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a constant of baseline.py, for this time"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all of it here as well")
     options = parser.parse_args(arguments)
     if options.runs < 1:
@@ -78,11 +81,12 @@ def measure(project: Path, options: argparse.Namespace) -> dict[str, Any]:
         CantMeasure: local data are wanted and there are none, or data.py can't read them.
     """
     data, baseline, evaluate = (importlib.import_module(name) for name in ("data", "baseline", "evaluate"))
+    changed = [given(baseline, text) for text in options.set]
     facts = tomllib.loads((project / "project.toml").read_text(encoding="utf-8"))
     toy, budget = options.mode == "toy", facts["budget"]
     seconds = options.budget or (float(budget["toy_seconds"]) if toy else 3600.0 * budget["gpu_hours"])
     measured: dict[str, Any] = {"slug": options.slug, "mode": options.mode, "budget_seconds": seconds, "runs": []}
-    measured |= conditions()
+    measured |= dict(changed) | conditions()
     print(", ".join(f"{name} {value}" for name, value in measured.items() if name != "runs"), flush=True)
     with tempfile.TemporaryDirectory(prefix="practicum-measure-") as folder:
         raw = options.raw if options.raw and options.mode == "full" else Path(folder, "raw")
@@ -100,6 +104,22 @@ def measure(project: Path, options: argparse.Namespace) -> dict[str, Any]:
     for name, (mean, deviation, count) in measured["summary"].items():
         print(f"{name}: {mean:.4f} +- {deviation:.4f} (n = {count})")
     return measured
+
+
+def given(baseline: Any, text: str) -> tuple[str, Any]:
+    """Give a constant of the baseline another value for this process: its name and value.
+
+    Raises:
+        CantMeasure: the baseline has no such constant, or the value is no JSON.
+    """
+    name, _, value = text.partition("=")
+    if not hasattr(baseline, name):
+        raise CantMeasure(f"--set {text}: baseline.py has no {name}.")
+    try:
+        setattr(baseline, name, json.loads(value))
+    except json.JSONDecodeError:
+        raise CantMeasure(f"--set {text}: the value must be JSON, such as 4, true or [1, 2].") from None
+    return name, getattr(baseline, name)
 
 
 def real(data: Any, raw: Path, options: argparse.Namespace) -> None:
