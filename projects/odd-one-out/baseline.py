@@ -1,6 +1,10 @@
 """An autoencoder of windows, fitted to the whole fleet; a reading is as odd as it is badly redrawn.
 
-CLAIM
+Claim, toy data: VUS-PR 0.332 +- 0.037 (mean and standard deviation over n = 6 triples of toy seed, split secret and training
+seed; 60 hidden series of 1,024 readings each), torch 2.13.0 for CPUs, 2026-11-29. On the same six, random scores reach
+0.108 +- 0.008, deviations from a moving mean 0.147 +- 0.026, PCA of the one series 0.546 +- 0.051 and the distance to the third
+nearest window of the same series 0.609 +- 0.036: ``METHOD`` names these too, to be measured and not to be handed in. All by
+tests/projects/measure.py.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ BATCH, FULL_BATCH = 256, 4096
 STRIDE = 4  # readings from one window that is learned from to the next
 LEARNING_RATE = 2e-3
 NEAREST = 3
+COUNTS = 1000.0  # to one unit
 
 
 def train(public: Path, artifact: Path, budget: float) -> None:
@@ -34,7 +39,7 @@ def train(public: Path, artifact: Path, budget: float) -> None:
     torch.manual_seed(SEED)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with np.load(public / "unlabelled.npz", allow_pickle=False) as held:
-        readings = torch.from_numpy(held["x"]).to(device)  # (n, length)
+        readings = torch.from_numpy(held["x"]).to(device) / COUNTS  # (n, length)
     full = readings.shape[1] > 1024
     if not full:
         torch.set_num_threads(1)  # so small a network is no faster with two, and far slower on a busy machine
@@ -80,7 +85,7 @@ def predict(artifact: Path, inputs: Path, out: Path) -> None:
     with np.load(inputs / "inputs.npz", allow_pickle=False) as held:
         x, ids = held["x"], held["id"]
     method = redrawn_by(artifact) if METHOD == "autoencoder" else METHODS[METHOD]
-    score = np.stack([method(series.astype(np.float64)) for series in x])
+    score = np.stack([method(series / COUNTS) for series in x])
     np.savez(out / "predictions.npz", id=ids, score=score.astype(np.float32))
 
 

@@ -27,6 +27,7 @@ FULL_SEED = 20
 PERIODS = (20, 60)
 HARMONICS = 4
 MOST_FAULTS = 4
+COUNTS = 1000  # a sensor's counts to one unit
 SERVICE_EVERY = 400  # readings between two service pulses, on average
 
 
@@ -91,7 +92,7 @@ def split(raw: Path, public: Path, private: Path, secret: bytes) -> None:
 
 
 def series(*, seed: int | list[int], length: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """One machine's readings (float32), where they are faulty (uint8), and its period."""
+    """One machine's readings (int16 counts, as a converter gives them), where they are faulty (uint8), and its period."""
     random = np.random.default_rng(seed)
     machine = _machine(random)
     phase = np.arange(length) / machine.period + random.uniform()
@@ -104,7 +105,7 @@ def series(*, seed: int | list[int], length: int) -> tuple[np.ndarray, np.ndarra
         fault = FAULTS[int(random.integers(len(FAULTS)))]
         stop = start + fault(x[start:stop], phase[start:stop], machine, random)
         label[start:stop] = 1
-    return x.astype(np.float32), label, machine.period
+    return np.clip(np.rint(COUNTS * x), -32768, 32767).astype(np.int16), label, machine.period
 
 
 def _machine(random: np.random.Generator) -> Machine:
