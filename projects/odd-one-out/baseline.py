@@ -136,8 +136,8 @@ def components(series: np.ndarray) -> np.ndarray:
     """PCA of the series' own windows: the distance of a window from the mean, each component in units of its deviation."""
     x = windows(series)
     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
-    _, strength, directions = np.linalg.svd(x, full_matrices=False)
-    return of_windows(np.sqrt(((x @ directions.T) ** 2 / (strength**2 / len(x) + 1e-9)).sum(axis=1)))
+    variance, directions = np.linalg.eigh(x.T @ x / len(x))
+    return of_windows(np.sqrt(((x @ directions) ** 2 / (np.maximum(variance, 0.0) + 1e-9)).sum(axis=1)))
 
 
 def neighbours(series: np.ndarray) -> np.ndarray:
