@@ -124,8 +124,9 @@ def test_broken_predictions_are_the_interns_to_mend_and_never_our_fault(slug: st
     assert 200 < refused <= 400
 
 
-def test_cifar_is_unpacked_channel_last_with_its_copies_in_one_group(in_project: InProject) -> None:
-    said = in_project("features-without-labels", FULL)
+@pytest.mark.parametrize("slug", ["features-without-labels", "many-minds"])
+def test_cifar_is_unpacked_channel_last_with_its_copies_in_one_group(slug: str, in_project: InProject) -> None:
+    said = in_project(slug, FULL)
 
     assert said == "cifar.tar.gz is not the file named in project.toml; it was removed, fetch again False\n"
 
