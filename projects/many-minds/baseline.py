@@ -3,7 +3,7 @@
 Claim, toy data, one network of width 32: calibrated NLL 0.557 +- 0.053, accuracy 0.824 +- 0.019 (mean and standard deviation
 over n = 6 pairs of split secret and training seed; about 600 hidden digits each), torch 2.13.0 for CPUs, 2026-11-29. On the same
 six, by the constants below: four of width 16, as many multiplications, 0.475 +- 0.041; the same with ``BOOTSTRAP``
-0.465 +- 0.023; with four times as many, one of width 64
+0.465 +- 0.023; sixteen of width 8 0.482 +- 0.034; with four times as many, one of width 64
 0.473 +- 0.039 and four of width 32 0.460 +- 0.029. On MNIST's 10,000 test digits, 4 epochs, n = 6: one of
 width 16 1.58 +- 0.26, four of width 8 1.18 +- 0.28. All by tests/projects/measure.py with a budget that no run used up. On the
 full data it uses CUDA in bfloat16 where there is a GPU; it was not measured there.
