@@ -11,7 +11,7 @@ their temperature (Ashukha and others 2020, https://arxiv.org/abs/2002.06470), s
 label touches the number it is judged with; folds, labels and the fit are in a process that never runs an intern's code. It
 is one number for all images of a fold: being too sure of the corrupted ones alone isn't mended by it. Handing in
 probabilities that are calibrated already changes nothing, and neither does raising them all to a power. No
-probability counts as less than ``LEAST``: one wrong certainty costs at most 13.8 before calibration.
+probability counts as less than ``LEAST``: one wrong certainty has a loss of at most 13.8 before calibration.
 
 All of it is without random numbers: the same two folders give the same numbers, whatever the order of rows. Whatever the
 intern can mend is an ``InvalidSubmission``; its message is shown to the intern as it is.
