@@ -132,7 +132,10 @@ def real(data: Any, raw: Path, options: argparse.Namespace) -> None:
         raise CantMeasure("--mode local needs real data: give their folder with --data or PRACTICUM_TEST_DATA.")
     if not hasattr(data, "local"):
         raise CantMeasure(f"projects/{options.slug}/data.py has no local(raw, folder).")
-    data.local(raw, Path(named))
+    try:
+        data.local(raw, Path(named))
+    except FileNotFoundError as missing:
+        raise CantMeasure(f"--mode local needs {missing.filename}, and there is no such file.") from None
 
 
 def one_run(

@@ -222,6 +222,10 @@ def test_what_is_measured_is_what_the_command_says(workspace_python: Path, tmp_p
     [
         (["nowhere"], "There is no projects/nowhere/project.toml."),
         (["odd-one-out", "--mode", "local", "--data", "."], "projects/odd-one-out/data.py has no local(raw, folder)."),
+        (
+            ["many-minds", "--mode", "local", "--data", "nowhere"],
+            "--mode local needs nowhere/mnist/mnist.npz, and there is no such file.",
+        ),
         (["many-minds", "--set", "DEPTH=4"], "--set DEPTH=4: baseline.py has no DEPTH."),
         (
             ["many-minds", "--mode", "local"],
