@@ -95,25 +95,28 @@ print(accuracy(np.hstack([signal, noise])) > 0.5, accuracy(noise) < 0.3, time.pr
 """
 
 
-# What these hand in is the check's own and the same for every project: they are tried on the two that interns work on.
-THE_SAME_FOR_ALL = {"a crashing submission", "an endless submission", "a cheating submission"}
+# What these hand in is the check's own and the same for every project: they are tried on the two that interns work on first.
+# A cheat looks into a project's own files, so it is tried on all that hide answers from interns who are judged by them.
+THE_SAME_FOR_ALL = {"a crashing submission", "an endless submission"}
+TRIED_WITH_ALL = ("digits", "features-without-labels")
 
 
 @pytest.mark.parametrize("slug", PROJECTS)
 def test_a_project_that_ships_passes_its_check(slug: str, workspace_python: Path) -> None:
     said: list[str] = []
-    only = set(CHECKS) - THE_SAME_FOR_ALL if slug.startswith("readiness-") else None
+    only = set(CHECKS) if slug in TRIED_WITH_ALL else set(CHECKS) - THE_SAME_FOR_ALL
+    only -= {"a cheating submission"} if slug.startswith("readiness-") else set()
 
     report = check_project(ROOT / "projects" / slug, python=workspace_python, say=said.append, only=only)
 
     assert report.passed, "\n".join(said)
-    assert len(report.results) == len(only or CHECKS)
+    assert len(report.results) == len(only)
 
 
 def test_the_projects_ship() -> None:
     assert PROJECTS == (
-        "digits", "features-without-labels", "flood-lines", "readiness-cuda", "readiness-ml", "readiness-python",
-        "tune-on-a-budget", "unseen-scaffolds",
+        "digits", "features-without-labels", "flood-lines", "many-minds", "odd-one-out",
+        "readiness-cuda", "readiness-ml", "readiness-python", "tune-on-a-budget", "unseen-scaffolds",
     )  # fmt: skip
     for slug in PROJECTS:
         assert load_manifest(ROOT / "projects" / slug).project.slug == slug
@@ -126,8 +129,9 @@ def test_broken_predictions_are_the_interns_to_mend_and_never_our_fault(slug: st
     assert 200 < refused <= 400
 
 
-def test_cifar_is_unpacked_channel_last_with_its_copies_in_one_group(in_project: InProject) -> None:
-    said = in_project("features-without-labels", FULL)
+@pytest.mark.parametrize("slug", ["features-without-labels", "many-minds"])
+def test_cifar_is_unpacked_channel_last_with_its_copies_in_one_group(slug: str, in_project: InProject) -> None:
+    said = in_project(slug, FULL)
 
     assert said == "cifar.tar.gz is not the file named in project.toml; it was removed, fetch again False\n"
 
