@@ -161,7 +161,7 @@ def test_a_time_is_held_against_its_anchor_with_room_for_another_machine(
 
 def slept(predict: Any, *, seconds: float) -> Any:
     """``predict`` that says it took so long."""
-    return lambda *args, **named: replace(predict(*args, **named), seconds=seconds)
+    return lambda *args, **named: replace(predict(*args, **named), seconds=seconds, cpu_seconds=seconds)
 
 
 def test_the_checked_folder_is_left_as_it_was(project: Path) -> None:
