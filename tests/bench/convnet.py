@@ -24,7 +24,7 @@ from tests.bench.report import heading, verdict
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "projects" / "a-week-to-minutes"
 SEEDS = int(os.environ.get("PRACTICUM_BENCH_SEEDS", "5"))
-LIMIT = 0.75
+LIMIT = 0.6
 LOOPS = ("recipe", "plain")
 
 SPLIT = """

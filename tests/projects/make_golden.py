@@ -23,6 +23,8 @@ import numpy as np
 
 SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
 KEPT = 150
+SERIES_KEPT = 3  # where a row is a whole series of scores
+LOGITS_KEPT = 20  # where a row is a kilobyte
 SCORER = Path(__file__).resolve().parents[2] / "images" / "scorer" / "programs"
 
 Columns = dict[str, np.ndarray]
@@ -39,14 +41,15 @@ def main(project: Path) -> None:
         answers, predicted = baseline_run(data, baseline, work=Path(folder))
     (golden / "answers").mkdir(parents=True)
     np.savez_compressed(golden / "answers" / "answers.npz", **answers)
-    cases = digit_cases(answers, predicted) if "label" in predicted else code_cases(answers, predicted)
+    (column,) = set(predicted) - {"id"}
+    cases = CASES[column](answers, predicted)
     lines = ["# Written by tests/projects/make_golden.py; every case is judged against answers/."]
     for name, write in cases.items():
         (golden / name).mkdir()
         write(golden / name)
         lines += ["", "[[cases]]", f'name = "{name}"', verdict(evaluate, golden, name=name)]
-        if (name == "baseline" or name.startswith("perfect")) and "code" in predicted:
-            lines.append("tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images")
+        if (name == "baseline" or name.startswith("perfect")) and column in TOLERANCES:
+            lines.append(TOLERANCES[column])
     (golden / "golden.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -58,12 +61,15 @@ def baseline_run(data: Any, baseline: Any, *, work: Path) -> tuple[Columns, Colu
     data.split(raw, public, private, SECRET)
     baseline.train(public, work / "artifact", 600.0)
     baseline.predict(work / "artifact", private / "inputs", out)
-    return _first(private / "answers" / "answers.npz"), _first(out / "predictions.npz")
+    predicted = _first(out / "predictions.npz", count=KEPT)
+    count = SERIES_KEPT if "score" in predicted else LOGITS_KEPT if "logits" in predicted else KEPT
+    answers = _first(private / "answers" / "answers.npz", count=count)
+    return answers, {name: values[:count] for name, values in predicted.items()}
 
 
-def _first(file: Path) -> Columns:
+def _first(file: Path, *, count: int) -> Columns:
     with np.load(file, allow_pickle=False) as held:
-        return {name: held[name][:KEPT] for name in held.files}
+        return {name: held[name][:count] for name in held.files}
 
 
 def verdict(evaluate: Any, golden: Path, *, name: str) -> str:
@@ -133,9 +139,9 @@ def header_says_more(ids: np.ndarray) -> Case:
 
 
 def shared_cases(ids: np.ndarray, name: str, values: np.ndarray) -> dict[str, Case]:
-    """Faults that both kinds of predictions can have."""
+    """Faults that every kind of predictions can have."""
     twice, unknown = ids.copy(), ids.copy()
-    twice[7], unknown[3] = ids[2], 12345
+    twice[min(7, len(ids) - 1)], unknown[min(3, len(ids) - 1)] = ids[min(2, len(ids) - 2)], 12345
     return {
         "malformed-missing-file": text("notes.txt", "predictions will follow\n"),
         "malformed-names": npz(ids=ids, predictions=values),
@@ -205,6 +211,100 @@ def code_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
         "malformed-safetensors-gap": tensors(id=ids, code=code, gap=8),
         "malformed-empty": npz(id=ids, code=np.zeros((len(ids), 0), dtype=np.float32)),
     }
+
+
+def probability_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are one distribution over ten classes a row."""
+    ids, said = answers["id"], predicted["probability"]
+    perfect = np.eye(10, dtype=np.float32)[answers["label"]]
+    negative, halved, broken = said.copy(), said.copy(), said.copy()
+    negative[5, 3], broken[4, 2] = -0.25, np.nan
+    halved[6:9] /= 2
+    header = "id," + ",".join(f"probability_{place}" for place in range(10)) + "\n"
+    lines = [f"{name}," + ",".join(map(repr, row)) for name, row in zip(ids.tolist(), perfect.tolist(), strict=True)]
+    return {
+        "perfect": npz(id=ids, probability=perfect),
+        "perfect-other-order": npz(id=ids[::-1], probability=perfect[::-1]),
+        "perfect-csv": text("predictions.csv", header + "\n".join(lines) + "\n"),
+        "perfect-safetensors": tensors(id=ids[::-1], probability=perfect[::-1]),
+        "baseline": npz(id=ids, probability=said),
+        "constant": npz(id=ids, probability=np.full((len(ids), 10), 0.1, dtype=np.float32)),
+        "certain-and-wrong": npz(id=ids, probability=np.roll(perfect, 1, axis=1)),
+        **shared_cases(ids, "probability", said),
+        "malformed-sums": npz(id=ids, probability=halved),
+        "malformed-logits": npz(id=ids, probability=np.log(np.maximum(said, 1e-6))),
+        "malformed-negative": npz(id=ids, probability=negative),
+        "malformed-nan": npz(id=ids, probability=broken),
+        "malformed-double": npz(id=ids, probability=said.astype(np.float64)),
+        "malformed-shape": npz(id=ids, probability=said.max(axis=1)),
+        "malformed-narrow": npz(id=ids, probability=said[:, :9]),
+        "malformed-csv-header": text("predictions.csv", header.replace("_9", "_10") + "\n".join(lines) + "\n"),
+        "malformed-csv-cut": text("predictions.csv", header + "\n".join(lines)[:-40]),
+        "malformed-safetensors-gap": tensors(id=ids, probability=said, gap=8),
+    }
+
+
+def score_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are one score for each reading of a series."""
+    ids, said = answers["id"], predicted["score"]
+    perfect = answers["label"].astype(np.float32)
+    broken, huge = said.copy(), said.copy()
+    broken[1, 7], huge[2, 9] = np.nan, np.inf
+    return {
+        "perfect": npz(id=ids, score=perfect),
+        "perfect-other-order": npz(id=ids[::-1], score=perfect[::-1]),
+        "perfect-safetensors": tensors(id=ids[::-1], score=perfect[::-1]),
+        "baseline": npz(id=ids, score=said),
+        "constant": npz(id=ids, score=np.ones_like(said)),
+        "upside-down": npz(id=ids, score=-perfect),
+        **shared_cases(ids, "score", said),
+        "malformed-nan": npz(id=ids, score=broken),
+        "malformed-infinite": npz(id=ids, score=huge),
+        "malformed-double": npz(id=ids, score=perfect.astype(np.float64)),
+        "malformed-shape": npz(id=ids, score=said.max(axis=1)),
+        "malformed-windows": npz(id=ids, score=np.pad(said, ((0, 0), (0, 63)))),
+        "malformed-short": npz(id=ids, score=said[:, :-63]),
+        "malformed-safetensors-nan": tensors(id=ids, score=broken),
+        "malformed-safetensors-gap": tensors(id=ids, score=said, gap=8),
+    }
+
+
+def logit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are 256 logits a row, of the next byte."""
+    ids, said = answers["id"], np.rint(predicted["logits"]).astype(np.float32)  # rounded, so that a case is a few kilobytes
+    perfect = 1000.0 * np.eye(256, dtype=np.float32)[answers["next"]]
+    broken = said.copy()
+    broken[4, 2] = np.nan
+    return {
+        "perfect": npz(id=ids, logits=perfect),
+        "perfect-other-order": npz(id=ids[::-1], logits=perfect[::-1]),
+        "perfect-raised": npz(id=ids, logits=perfect + np.float32(1e6)),
+        "baseline": npz(id=ids, logits=said),
+        "constant": npz(id=ids, logits=np.ones((len(ids), 256), dtype=np.float32)),
+        "certain-and-wrong": npz(id=ids, logits=np.roll(perfect, 1, axis=1)),
+        **shared_cases(ids, "logits", said),
+        "malformed-nan": npz(id=ids, logits=broken),
+        "malformed-double": npz(id=ids, logits=perfect.astype(np.float64)),
+        "malformed-shape": npz(id=ids, logits=answers["next"].astype(np.float32)),
+        "malformed-narrow": npz(id=ids, logits=said[:, :65]),
+        "perfect-safetensors": tensors(id=ids[::-1], logits=perfect[::-1]),
+        "malformed-safetensors-nan": tensors(id=ids, logits=broken),
+        "malformed-safetensors-gap": tensors(id=ids, logits=said, gap=8),
+    }
+
+
+CASES = {
+    "label": digit_cases,
+    "code": code_cases,
+    "probability": probability_cases,
+    "score": score_cases,
+    "logits": logit_cases,
+}
+TOLERANCES = {
+    "code": "tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images",
+    "logits": "tolerance = 1e-9  # logarithms may differ in their last bits between processors",
+    "probability": "tolerance = 1e-4  # the temperature is found by bisection; its last bits depend on the processor",
+}
 
 
 if __name__ == "__main__":
