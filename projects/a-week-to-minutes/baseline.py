@@ -1,6 +1,12 @@
 """A convolutional network trained to the target by one sweep of the learning rate, with all images in memory.
 
-Claims (seconds of the platform's clock: from the start of Python to its end, importing PyTorch included) are filled in below.
+By the platform's clock (tests/projects/clock.py): from the start of Python to its end, importing PyTorch and predicting
+included; one Xeon core, torch 2.13.0 for CPUs, 2026-11-29, a machine with about ten other jobs on two cores, so the
+processor's seconds say more.
+Claim, toy data: 3.83 +- 0.08 s of a processor, 16.9 +- 1.3 s by the clock on the wall (mean and standard deviation over n = 10
+triples of toy seed, split secret and training seed); accuracy 0.977 +- 0.008, the target of 0.95 reached ten times of ten.
+Claim, MNIST: 15.7 +- 1.4 s of a processor, 55 +- 10 s on the wall (n = 3 secrets and seeds); accuracy 0.987 +- 0.001, the target
+of 0.98 reached three times of three. On CIFAR-10 it uses CUDA in bfloat16 where there is a GPU; it was not measured there.
 """
 
 from __future__ import annotations

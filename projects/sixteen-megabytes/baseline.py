@@ -39,7 +39,7 @@ class Recipe:
 
 TOY = Recipe(width=64, layers=1, heads=4, window=24, batch=32, steps=400, rate=6e-3, dropout=0.0)
 CPU = Recipe(width=128, layers=2, heads=4, window=64, batch=32, steps=800, rate=3e-3, dropout=0.0)
-CUDA = Recipe(width=384, layers=6, heads=6, window=CONTEXT, batch=64, steps=5000, rate=1e-3, dropout=0.2)
+CUDA = Recipe(width=320, layers=6, heads=5, window=CONTEXT, batch=64, steps=5000, rate=1e-3, dropout=0.2)
 TOY_BYTES = 500_000  # a shorter text is the toy's
 
 

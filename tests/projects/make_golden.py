@@ -271,7 +271,10 @@ def score_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
 
 def logit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
     """The cases of a project whose predictions are 256 logits a row, of the next byte."""
-    ids, said = answers["id"], np.rint(predicted["logits"]).astype(np.float32)  # rounded, so that a case is a few kilobytes
+    ids, said = (
+        answers["id"],
+        np.rint(predicted["logits"]).astype(np.float32),
+    )  # rounded, so that a case is a few kilobytes
     perfect = 1000.0 * np.eye(256, dtype=np.float32)[answers["next"]]
     broken = said.copy()
     broken[4, 2] = np.nan
