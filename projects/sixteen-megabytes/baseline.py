@@ -3,7 +3,8 @@
 Claim, toy data: 0.862 +- 0.062 bits per byte (mean and standard deviation over n = 6 triples of toy seed, split secret and
 training seed; about 2,050 hidden places each, standard error 0.034) after 400 batches, 4 s of one Xeon core, torch 2.13.0
 for CPUs, 2026-11-29. Counting what followed the last eight bytes reaches 0.557 +- 0.021, the teller's own knowledge 0.325.
-Claim, tinyshakespeare: LOCAL_CLAIM
+Claim, tinyshakespeare: 2.585 +- 0.054 (n = 3 secrets and training seeds; about 1,920 hidden places each, standard error 0.047)
+after 800 batches, 62 s of one Xeon core, same versions and date. Counting four bytes reaches 2.123 +- 0.034 on the same places.
 With CUDA it trains six layers in bfloat16; it was not measured there.
 """
 
