@@ -288,8 +288,9 @@ class Bench:
             "peak_memory_bytes": ended.peak_memory_bytes,
         }
         if self.told:
-            measured = json.dumps({"seconds": self.facts["predict_seconds"]})
-            (self.told / RUN_FILE).write_text(measured, encoding="utf-8")
+            file = self.told / RUN_FILE
+            file.write_text(json.dumps({"seconds": self.facts["predict_seconds"]}), encoding="utf-8")
+            file.chmod(0o444)
         return clean
 
     def start(self, spec: ContainerSpec) -> str:
