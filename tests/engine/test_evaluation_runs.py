@@ -293,3 +293,38 @@ def runner_labels(run: Run) -> dict[str, str]:
 def after(moment: datetime | None) -> datetime:
     assert moment is not None
     return moment + timedelta(seconds=10)
+
+
+TIMED_TRAINING = """
+import json, os, time
+
+def train(public, artifact, budget, seed):
+    time.sleep(1.2)
+
+def predict(artifact, inputs, out):
+    seen = [path for path in ("/measured", "/measured/run.json", "/answers") if os.path.exists(path)]
+    (out / "run.json").write_text('{"seconds": 0.1}')
+    (out / "predictions.json").write_text(json.dumps([2 * n for n in json.loads((inputs / "x.json").read_text())]))
+    print("seen", seen, flush=True)
+"""
+
+
+def test_a_timed_project_scores_the_seconds_that_the_engine_saw_and_not_those_the_code_wrote(
+    evaluated: Callable[..., Run], project: Any, internship: Any
+) -> None:
+    project.manifest = project.manifest | {"evaluation": {"seeds": 3, "retrain": True, "timed": True}}
+    project.save()
+    internship.version = project
+    timed = doubling.EVALUATE.replace("(predictions, answers)", "(predictions, answers, run)")
+    timed = timed.replace("return {", 'return {"seconds": run["seconds"], ')
+    (project.folder / "project/evaluate.py").write_text(timed)
+
+    run = evaluated(TIMED_TRAINING)
+
+    assert (run.state, run.reason) == ("scored", "")
+    assert run.log_tail == "seen []"
+    seconds = [one.metrics["seconds"] for one in run.seed_results.all()]
+    assert len(seconds) == 3
+    assert all(1.2 <= one < 20 and round(one, 1) == one for one in seconds)
+    assert run.score.metrics["seconds"] == pytest.approx(sum(seconds) / 3)
+    assert [one.predict_seconds for one in run.seed_results.all()] == seconds

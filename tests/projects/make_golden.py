@@ -24,6 +24,7 @@ import numpy as np
 SECRET = hashlib.sha256(b"practicum: golden cases are no secret").digest()
 KEPT = 150
 SERIES_KEPT = 3  # where a row is a whole series of scores
+LOGITS_KEPT = 20  # where a row is a kilobyte
 SCORER = Path(__file__).resolve().parents[2] / "images" / "scorer" / "programs"
 
 Columns = dict[str, np.ndarray]
@@ -61,7 +62,7 @@ def baseline_run(data: Any, baseline: Any, *, work: Path) -> tuple[Columns, Colu
     baseline.train(public, work / "artifact", 600.0)
     baseline.predict(work / "artifact", private / "inputs", out)
     predicted = _first(out / "predictions.npz", count=KEPT)
-    count = SERIES_KEPT if "score" in predicted else KEPT
+    count = SERIES_KEPT if "score" in predicted else LOGITS_KEPT if "logits" in predicted else KEPT
     answers = _first(private / "answers" / "answers.npz", count=count)
     return answers, {name: values[:count] for name, values in predicted.items()}
 
@@ -268,9 +269,43 @@ def score_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
     }
 
 
-CASES = {"label": digit_cases, "code": code_cases, "probability": probability_cases, "score": score_cases}
+def logit_cases(answers: Columns, predicted: Columns) -> dict[str, Case]:
+    """The cases of a project whose predictions are 256 logits a row, of the next byte."""
+    ids, said = (
+        answers["id"],
+        np.rint(predicted["logits"]).astype(np.float32),
+    )  # rounded, so that a case is a few kilobytes
+    perfect = 1000.0 * np.eye(256, dtype=np.float32)[answers["next"]]
+    broken = said.copy()
+    broken[4, 2] = np.nan
+    return {
+        "perfect": npz(id=ids, logits=perfect),
+        "perfect-other-order": npz(id=ids[::-1], logits=perfect[::-1]),
+        "perfect-raised": npz(id=ids, logits=perfect + np.float32(1e6)),
+        "baseline": npz(id=ids, logits=said),
+        "constant": npz(id=ids, logits=np.ones((len(ids), 256), dtype=np.float32)),
+        "certain-and-wrong": npz(id=ids, logits=np.roll(perfect, 1, axis=1)),
+        **shared_cases(ids, "logits", said),
+        "malformed-nan": npz(id=ids, logits=broken),
+        "malformed-double": npz(id=ids, logits=perfect.astype(np.float64)),
+        "malformed-shape": npz(id=ids, logits=answers["next"].astype(np.float32)),
+        "malformed-narrow": npz(id=ids, logits=said[:, :65]),
+        "perfect-safetensors": tensors(id=ids[::-1], logits=perfect[::-1]),
+        "malformed-safetensors-nan": tensors(id=ids, logits=broken),
+        "malformed-safetensors-gap": tensors(id=ids, logits=said, gap=8),
+    }
+
+
+CASES = {
+    "label": digit_cases,
+    "code": code_cases,
+    "probability": probability_cases,
+    "score": score_cases,
+    "logits": logit_cases,
+}
 TOLERANCES = {
     "code": "tolerance = 0.03  # the probe's last bits depend on the processor; 4 of 150 images",
+    "logits": "tolerance = 1e-9  # logarithms may differ in their last bits between processors",
     "probability": "tolerance = 1e-4  # the temperature is found by bisection; its last bits depend on the processor",
 }
 

@@ -115,8 +115,8 @@ def test_a_project_that_ships_passes_its_check(slug: str, workspace_python: Path
 
 def test_the_projects_ship() -> None:
     assert PROJECTS == (
-        "digits", "features-without-labels", "flood-lines", "many-minds", "odd-one-out",
-        "readiness-cuda", "readiness-ml", "readiness-python", "tune-on-a-budget", "unseen-scaffolds",
+        "a-week-to-minutes", "digits", "features-without-labels", "flood-lines", "many-minds", "odd-one-out",
+        "readiness-cuda", "readiness-ml", "readiness-python", "sixteen-megabytes", "tune-on-a-budget", "unseen-scaffolds",
     )  # fmt: skip
     for slug in PROJECTS:
         assert load_manifest(ROOT / "projects" / slug).project.slug == slug

@@ -1,4 +1,4 @@
-"""Compares predictions with hidden answers: ``score.py --project DIR --predictions DIR --answers DIR [--wait]``.
+"""Compares predictions with hidden answers: ``score.py --project DIR --predictions DIR --answers DIR [--run FILE] [--wait]``.
 
 Prints exactly one JSON line of at most 4,096 bytes on standard output: ``{"metrics": {name: number}}`` or
 ``{"invalid": message}``. Whatever the project's ``evaluate.py`` prints goes to stderr. Any other exception is our fault
@@ -9,6 +9,10 @@ function called once more, on the rows of these ids alone. By then the first cal
 second call the tables (``.npz`` and ``.safetensors`` with an array ``id``, ``.csv`` with a column ``id``, ``.json`` with a
 list of objects that have one) among the answers and among the files that project.toml names are written anew with fewer
 rows, to a folder in memory.
+
+With ``--run FILE`` the project's function is called with a third argument: the numbers by name in that JSON file, which
+whoever ran the submission has measured, such as ``{"seconds": 3.2}``. It lies where no intern's code ever writes. It is read
+when the predictions are, so it may be written while this waits.
 
 With ``--wait`` everything is loaded first, the line ``READY`` is printed, and the predictions are looked at only after
 SIGUSR1; SIGTERM ends it with exit code 5. With ``--keep NAME --into DIR --keep-bytes N`` that file of the predictions is
@@ -82,11 +86,17 @@ class Project:
         sys.path.append(str(Path(__file__).resolve().parent))
         module = importlib.import_module("evaluate")
         self.folder = folder
-        self.evaluate: Callable[[Path, Path], Any] = module.evaluate
+        self.function: Callable[..., Any] = module.evaluate
+        self.run: dict[str, float] | None = None
         shared = sys.modules.get("practicum_scorer")
         self.invalid: tuple[type[Exception], ...] = (
             (module.InvalidSubmission, shared.InvalidSubmission) if shared else (module.InvalidSubmission,)
         )
+
+    def evaluate(self, predictions: Path, answers: Path) -> Any:
+        """What the project's function returns; it is told what was measured of the run, where something was."""
+        told = () if self.run is None else (dict(self.run),)
+        return self.function(predictions, answers, *told)
 
     @property
     def files(self) -> list[str]:
@@ -140,6 +150,18 @@ def _printable(text: str) -> str:
     """``text`` without control characters, short."""
     clean = "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
     return clean if len(clean) <= MAX_MESSAGE else clean[: MAX_MESSAGE - 1] + "…"
+
+
+def measured_in(file: Path) -> dict[str, float]:
+    """The numbers that were measured of the run.
+
+    Raises:
+        OSError, ValueError: there is no such file, or it holds something else.
+    """
+    held = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(held, dict) or not all(type(value) in (int, float) for value in held.values()):
+        raise ValueError(f"{file.name} must hold numbers by name")
+    return {name: float(value) for name, value in held.items()}
 
 
 def plain_metrics(metrics: Any) -> dict[str, float]:
@@ -370,6 +392,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for name in ("project", "predictions", "answers"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="a JSON file of what was measured of the run, for evaluate")
     parser.add_argument("--wait", action="store_true", help="load, print READY, go on at SIGUSR1")
     parser.add_argument("--keep", default="", help="a file of the predictions that is copied before it is scored")
     parser.add_argument("--into", type=Path, help="where to")
@@ -390,6 +413,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         keep_file(options.keep, source=options.predictions, into=options.into, most=options.keep_bytes)
     if asked == signal.SIGUSR2:
         return 0
+    if options.run:
+        project.run = measured_in(options.run)
     answer = verdict(project, predictions=options.predictions, answers=options.answers)
     os.write(stdout, answer_line(answer))
     return 0

@@ -39,6 +39,7 @@ SEED = 0
 CORES = 2  # what toy_seconds is promised on; a busier machine is judged by processor time
 TOLERANCE = 1e-9
 DEVIATIONS = 3.0
+OTHER_MACHINE = 5.0  # a baseline that is timed takes at most this many times its anchor, or this part of it
 
 
 def check_project(
@@ -161,6 +162,10 @@ def _baseline(project: Checked) -> str:
     anchor = manifest.baseline_for("toy")
     assert anchor is not None  # load_manifest refuses a project without one
     score, tolerance = project.score[project.metric], DEVIATIONS * (anchor.spread or manifest.metric.noise)
+    if manifest.evaluation.timed:
+        if not anchor.value / OTHER_MACHINE <= score <= anchor.value * OTHER_MACHINE:
+            raise Fault(f"the baseline scored {score:.4f}; its anchor says {anchor.value}, more than 5 times off")
+        return f"{score:.4f} (anchor {anchor.value}, on another machine up to 5 times that)"
     if abs(score - anchor.value) > tolerance:
         raise Fault(f"the baseline scored {score:.4f}; its anchor says {anchor.value} and allows ± {tolerance:.4f}")
     return f"{score:.4f} (anchor {anchor.value} ± {tolerance:.3f}), trained in {trained.seconds:.1f} s"
@@ -176,12 +181,13 @@ def _trained_once(project: Checked) -> Completed:
         budget_seconds=manifest.budget.toy_seconds,
     )
     shutil.copy(project.directory / "baseline.py", submission / "predict.py")
-    project.programs.predict(
+    predicted = project.programs.predict(
         submission,
         inputs=first / "private" / "inputs",
         out=project.predictions,
         limit_seconds=manifest.budget.eval_seconds,
     )
+    project.seconds = _undisturbed(predicted)
     return trained
 
 
@@ -190,7 +196,7 @@ def _with_a_seed(project: Checked) -> Completed:
     submission = project.work / "submission"
     submission.mkdir()
     shutil.copy(project.directory / "baseline.py", submission / "predict.py")
-    return project.programs.train_and_predict(
+    done = project.programs.train_and_predict(
         submission,
         public=project.first / "public",
         inputs=project.first / "private" / "inputs",
@@ -198,6 +204,13 @@ def _with_a_seed(project: Checked) -> Completed:
         budget_seconds=project.manifest.budget.toy_seconds,
         seed=SEED,
     )
+    project.seconds = _undisturbed(done)
+    return done
+
+
+def _undisturbed(done: Completed) -> float:
+    """How long it would have taken at most on a machine of its own: beside other work, what the processor spent."""
+    return min(done.seconds, done.cpu_seconds)
 
 
 def _beats_the_mindless(project: Checked) -> str:
@@ -229,6 +242,7 @@ def _shown_part(project: Checked) -> str:
         predictions=project.predictions,
         answers=private / "answers",
         limit_seconds=project.manifest.budget.eval_seconds,
+        ran_seconds=project.told(),
     )
     if shown is None or project.metric not in shown:
         raise Fault("evaluate can't judge the shown rows alone; mend it, or set split.shown = 1.0")
@@ -271,7 +285,7 @@ def _golden(project: Checked) -> str:
 def _golden_fault(project: Checked, case: Mapping[str, Any]) -> str:
     """What is wrong with one case, or nothing."""
     name, golden = case["name"], project.directory / "golden"
-    answer = project.judge_any(golden / name, golden / "answers")
+    answer = project.judge_any(golden / name, golden / "answers", seconds=case.get("seconds", 0.0))
     if isinstance(answer, str):
         return "" if answer == case.get("message") else f"{name}: refused with {answer!r}"
     if "metrics" not in case:
@@ -313,26 +327,33 @@ def _notebook_runs(project: Checked) -> str:
     )
     if not pictures:
         raise Fault("start.ipynb draws nothing: the first hour shows one plot worth looking at")
-    score = project.judge(_handed_in(project, folder, kind=kind))[project.metric]
+    out, ran = _handed_in(project, folder, kind=kind)
+    score = project.judge(out, seconds=ran)[project.metric]
     return f"{seconds:.0f} s, {pictures} pictures, its submission scores {score:.4f}"
 
 
-def _handed_in(project: Checked, folder: Path, *, kind: str) -> Path:
-    """Where the predictions lie that come of what start.ipynb leaves in ``folder``."""
+def _handed_in(project: Checked, folder: Path, *, kind: str) -> tuple[Path, float]:
+    """Where the predictions lie that come of what start.ipynb leaves in ``folder``, and the seconds its code ran."""
     submission, out = folder / "submission", project.work / "notebook-out"
     limit = project.manifest.budget.eval_seconds
     if kind == "predictions":
         if not any((submission / name).is_file() for name in project.manifest.submission.files):
             raise Fault(f"start.ipynb leaves no submission/{project.manifest.submission.files[0]} behind")
-        return submission
+        return submission, 0.0
+    public = project.first / "public"
     if kind == "notebook":
-        public = project.first / "public"
         project.programs.run_clean(folder, public=public, inputs=project.inputs, out=out, limit_seconds=limit)
-        return out
+        return out, 0.0
     if not (submission / "predict.py").is_file():
         raise Fault("start.ipynb leaves no submission/predict.py behind")
-    project.programs.predict(submission, inputs=project.inputs, out=out, limit_seconds=limit)
-    return out
+    if project.manifest.evaluation.retrain:
+        budget = project.manifest.budget.toy_seconds
+        done = project.programs.train_and_predict(
+            submission, public=public, inputs=project.inputs, out=out, budget_seconds=budget, seed=SEED
+        )
+    else:
+        done = project.programs.predict(submission, inputs=project.inputs, out=out, limit_seconds=limit)
+    return out, _undisturbed(done)
 
 
 CHECKS: dict[str, tuple[Callable[[Checked], str], set[str]]] = {

@@ -29,6 +29,7 @@ class Checked:
     predictions: Path = field(init=False)
     score: dict[str, float] = field(init=False)
     constant_score: float = field(init=False)
+    seconds: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.predictions = self.work / "out"
@@ -41,22 +42,33 @@ class Checked:
     def metric(self) -> str:
         return self.manifest.metric.name
 
-    def judge(self, predictions: Path, answers: Path | None = None, *, optimised: bool = False) -> dict[str, float]:
+    def judge(self, predictions: Path, *, optimised: bool = False, seconds: float | None = None) -> dict[str, float]:
         """The metrics of predictions that must be valid."""
-        answer = self.judge_any(predictions, answers or self.first / "private" / "answers", optimised=optimised)
+        answer = self.judge_any(predictions, self.answers, optimised=optimised, seconds=seconds)
         if isinstance(answer, str):
             raise Fault(f"evaluate refused predictions that should be valid: {answer}")
         return answer
 
-    def judge_any(self, predictions: Path, answers: Path, *, optimised: bool = False) -> dict[str, float] | str:
-        """The metrics, or the message of the refusal."""
+    def judge_any(
+        self, predictions: Path, answers: Path, *, optimised: bool = False, seconds: float | None = None
+    ) -> dict[str, float] | str:
+        """The metrics, or the message of the refusal. ``seconds`` is how long it took to make them, where the project is
+        timed; without it, as long as the baseline's took.
+        """
         return self.programs.score(
             self.directory,
             predictions=predictions,
             answers=answers,
             limit_seconds=self.manifest.budget.eval_seconds,
             optimised=optimised,
+            ran_seconds=self.told(seconds),
         )
+
+    def told(self, seconds: float | None = None) -> float | None:
+        """The seconds that evaluate is told: none, unless the project is timed."""
+        if not self.manifest.evaluation.timed:
+            return None
+        return self.seconds if seconds is None else seconds
 
     @property
     def first(self) -> Path:

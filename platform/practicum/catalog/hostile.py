@@ -226,10 +226,10 @@ def cheating(project: Checked) -> str:
     head = CHEAT.replace("BEST_OF", repr(metric.best)).replace("NAME_OF", repr(metric.name))
     faults = []
     for number, (name, code) in enumerate(CHEATS.items(), start=1):
-        _, out = _attempt(
+        done, out = _attempt(
             project, name=f"cheat-{number}", code=head + code, limit_seconds=project.manifest.budget.eval_seconds
         )
-        answer = project.judge_any(out, project.answers)
+        answer = project.judge_any(out, project.answers, seconds=done.seconds)
         margin = metric.noise if metric.goal == "max" else -metric.noise
         if isinstance(answer, dict) and metric.better(answer[metric.name], than=project.constant_score + margin):
             faults.append(

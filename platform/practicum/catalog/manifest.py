@@ -124,12 +124,14 @@ class Evaluation:
 
     ``seeds``: how many seeds the platform chooses for a version; the mean over them is the score. ``retrain``: a
     submission hands in ``train`` beside ``predict`` and is trained anew with each seed. ``smallest_difference``: no
-    smaller one is called better or worse.
+    smaller one is called better or worse. ``timed``: ``evaluate`` is told how long the submission's code ran, as whoever
+    ran it measured it.
     """
 
     seeds: int = 1
     retrain: bool = False
     smallest_difference: float = 0.0
+    timed: bool = False
 
     @property
     def trains_with_seeds(self) -> bool:
@@ -337,6 +339,7 @@ def _evaluation(table: Table) -> Evaluation:
         seeds=table.whole("seeds", low=1, high=MOST_SEEDS) if table.has("seeds") else 1,
         retrain=table.has("retrain") and table.flag("retrain"),
         smallest_difference=table.real("smallest_difference", low=0.0) if table.has("smallest_difference") else 0.0,
+        timed=table.has("timed") and table.flag("timed"),
     )
     if evaluation.seeds == 2:
         table.fault("seeds", "must be 1, or at least 3: two values are too few for a test")
@@ -427,6 +430,8 @@ def _contradictions(manifest: Manifest) -> list[str]:
             faults.append(f"anchors[{place}].source: a measured value says how often it was measured (n = ...)")
     if manifest.evaluation.trains_with_seeds and manifest.submission.kind != "code":
         faults.append("evaluation: seeds and retrain are for submissions of code; predictions are evaluated once")
+    if manifest.evaluation.timed and manifest.submission.kind != "code":
+        faults.append("evaluation.timed: is for submissions of code, which the platform runs")
     if manifest.evaluation.trains_with_seeds and not manifest.budget.gpu_hours:
         faults.append("budget.gpu_hours: must be more than 0 where the platform trains with seeds")
     faults.extend(_baseline_faults(manifest))

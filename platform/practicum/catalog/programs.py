@@ -140,11 +140,11 @@ class Programs:
         extra = ("--budget", str(budget_seconds), "--seed", str(seed))
         return self._program("workspace", "predict", options, *extra, limit_seconds=4 * budget_seconds)
 
-    def predict(self, submission: Path, *, inputs: Path, out: Path, limit_seconds: float) -> float:
-        """Predictions of a submission in ``out``; the seconds it took."""
+    def predict(self, submission: Path, *, inputs: Path, out: Path, limit_seconds: float) -> Completed:
+        """Predictions of a submission in ``out``."""
         out.mkdir(parents=True)
         options = {"submission": submission, "inputs": inputs, "out": out}
-        return self._program("workspace", "predict", options, limit_seconds=limit_seconds).seconds
+        return self._program("workspace", "predict", options, limit_seconds=limit_seconds)
 
     def attempt(self, submission: Path, *, inputs: Path, out: Path, limit_seconds: float) -> Completed:
         """Like ``predict``, of a submission that may end in any way."""
@@ -153,11 +153,23 @@ class Programs:
         return self._started("workspace", "predict", options, limit_seconds=limit_seconds)
 
     def score(
-        self, project: Path, *, predictions: Path, answers: Path, limit_seconds: float, optimised: bool = False
+        self,
+        project: Path,
+        *,
+        predictions: Path,
+        answers: Path,
+        limit_seconds: float,
+        optimised: bool = False,
+        ran_seconds: float | None = None,
     ) -> dict[str, float] | str:
-        """The metrics, or the message of a refusal."""
+        """The metrics, or the message of a refusal. ``ran_seconds``: what a project that is timed is told of the run."""
         answer = self._scored(
-            project, predictions=predictions, answers=answers, limit_seconds=limit_seconds, optimised=optimised
+            project,
+            predictions=predictions,
+            answers=answers,
+            limit_seconds=limit_seconds,
+            optimised=optimised,
+            ran_seconds=ran_seconds,
         )
         if isinstance(answer.get("metrics"), dict):
             return {name: float(value) for name, value in answer["metrics"].items()}
@@ -166,17 +178,35 @@ class Programs:
         raise ProgramFailed("score.py printed neither metrics nor a refusal")
 
     def score_shown(
-        self, project: Path, *, predictions: Path, answers: Path, limit_seconds: float
+        self,
+        project: Path,
+        *,
+        predictions: Path,
+        answers: Path,
+        limit_seconds: float,
+        ran_seconds: float | None = None,
     ) -> dict[str, float] | None:
         """The metrics on the shown rows alone; None where the answers name none."""
-        answer = self._scored(project, predictions=predictions, answers=answers, limit_seconds=limit_seconds)
+        answer = self._scored(
+            project, predictions=predictions, answers=answers, limit_seconds=limit_seconds, ran_seconds=ran_seconds
+        )
         shown = answer.get("shown")
         return {name: float(value) for name, value in shown.items()} if isinstance(shown, dict) else None
 
     def _scored(
-        self, project: Path, *, predictions: Path, answers: Path, limit_seconds: float, optimised: bool = False
+        self,
+        project: Path,
+        *,
+        predictions: Path,
+        answers: Path,
+        limit_seconds: float,
+        optimised: bool = False,
+        ran_seconds: float | None = None,
     ) -> dict[str, Any]:
         options = {"project": project, "predictions": predictions, "answers": answers}
+        if ran_seconds is not None:
+            options["run"] = self.home / "run.json"
+            options["run"].write_text(json.dumps({"seconds": round(ran_seconds, 1)}), encoding="utf-8")
         flags = ("-O",) if optimised else ()
         printed = self._program("scorer", "score", options, flags=flags, limit_seconds=limit_seconds).stdout
         answer = json.loads(printed or "null")

@@ -132,6 +132,7 @@ def facts_of(submission: Submission, *, expected: float | None, left_out: list[d
         "digits": int(version.metric["digits"]),
         "seed": plan.seeds[0],
         "train_seconds": budget,
+        "is_timed": plan.is_timed,
         "toy_seed": TOY_SEED,
         "secret": SECRET,
         "expected": expected,

@@ -4,8 +4,9 @@
    started first and waits: it is warm when needed, and holds the volume.
 2. The *untrusted* container: the submission and the hidden inputs read-only, the output writable, no network, no
    answers. Its end is observed and it is removed before anything reads what it wrote.
-3. The scorer is signalled, prints one line, and that line alone decides. Of a notebook it first copies, as bytes, what
-   was left as ``executed.ipynb`` to a folder of ours; where there is nothing to score it does that alone.
+3. The scorer is signalled, prints one line, and that line alone decides. Where the project asks for it, the scorer is
+   told how long the untrusted container ran, in a folder of ours that only the scorer sees. Of a notebook it first copies,
+   as bytes, what was left as ``executed.ipynb`` to a folder of ours; where there is nothing to score it does that alone.
 
 Where the project asks for seeds this is done once for each, in containers of its own: nothing of one seed reaches the
 next. Each seed's result is written when it is there; a worker that takes the run over goes on with the next seed.
@@ -15,11 +16,12 @@ Containers and volume are removed whatever happens; what the engine could not re
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +65,7 @@ MEASURED = ("predict_seconds", "score_seconds", "peak_memory_bytes")
 SCORER_CPUS = 1.0
 TMP_BYTES = 256 * rules.MEBIBYTE
 TRAINING = "Training and running your code"
+MEASURED_AT, RUN_FILE = "/measured", "run.json"
 
 
 def evaluate(run: Run, *, engine: Engine, clock: Clock) -> None:
@@ -104,6 +107,7 @@ class Bench:
     tail: str = ""
     seed: int | None = None
     kept: Path | None = None
+    told: Path | None = None
     memory: MemoryCurve = field(default_factory=MemoryCurve)
 
     def __post_init__(self) -> None:
@@ -150,9 +154,12 @@ class Bench:
 
     def once(self, *, message: str | None = None) -> rules.Outcome:
         """Both containers, one after the other, for one seed; ``message`` is what the timeline says meanwhile."""
-        if self.run.submission.kind != "notebook":
-            return self.predicted_and_scored(message=message)
-        with store.staging() as self.kept:
+        with ExitStack() as folders:
+            if self.plan.is_timed:
+                self.told = folders.enter_context(store.staging())
+            if self.run.submission.kind != "notebook":
+                return self.predicted_and_scored(message=message)
+            self.kept = folders.enter_context(store.staging())
             outcome = self.predicted_and_scored(message=message)
             self.facts |= executed.keep(self.run.submission, folder=self.kept)
             return outcome
@@ -234,8 +241,9 @@ class Bench:
             printed = rules.clean_log(self.engine.log(following), max_bytes=rules.LIVE_LOG_BYTES)
             tail, self.tail = (None if printed == self.tail else printed), printed
         now = self.clock()
-        if self.kept:
-            os.utime(self.kept)  # a folder in staging that nobody touches for an hour is swept
+        for folder in (self.kept, self.told):
+            if folder:
+                os.utime(folder)  # a folder in staging that nobody touches for an hour is swept
         through_outage(lambda: claims.beat(self.claim, now=now, log_tail=tail))
         through_outage(lambda: slots.touch(self.run, now=now))
 
@@ -279,6 +287,10 @@ class Bench:
             "predict_seconds": round(ended.seconds, 1),
             "peak_memory_bytes": ended.peak_memory_bytes,
         }
+        if self.told:
+            file = self.told / RUN_FILE
+            file.write_text(json.dumps({"seconds": self.facts["predict_seconds"]}), encoding="utf-8")
+            file.chmod(0o444)
         return clean
 
     def start(self, spec: ContainerSpec) -> str:
@@ -332,6 +344,8 @@ class Bench:
         given = [Mount(self.run.submission.folder, "/predictions")] if handed_in else []
         if self.kept:
             given.append(Mount(self.kept, kinds.KEPT, read_only=False))
+        if self.told:
+            given.append(Mount(self.told, MEASURED_AT))
         volumes = [] if handed_in else [VolumeMount(self.volume, "/predictions", read_only=True)]
         return ContainerSpec(
             image=settings.PRACTICUM_SCORER_IMAGE,
@@ -339,6 +353,7 @@ class Bench:
                 *PYTHON, Program("scorer", "score.py"), "--project", Inside("/project"), "--predictions",
                 Inside("/predictions"), "--answers", Inside("/answers"), "--wait",
                 *(kinds.words_of_keeping() if self.kept else ()),
+                *(("--run", Inside(MEASURED_AT, RUN_FILE)) if self.told else ()),
             ],
             labels=self.labels(SCORE),
             mounts=[

@@ -23,11 +23,13 @@ SEEDS_BELOW = 2**31
 @dataclass(frozen=True)
 class Plan:
     """The seeds of an evaluation, in order; (None,): it is evaluated once and told no seed. ``train_seconds`` is the
-    budget of each training, 0 where what was handed in is what predicts.
+    budget of each training, 0 where what was handed in is what predicts. ``is_timed``: the scorer is told how long each
+    seed's code ran.
     """
 
     seeds: tuple[int | None, ...]
     train_seconds: float = 0.0
+    is_timed: bool = False
 
     @property
     def is_several(self) -> bool:
@@ -46,8 +48,9 @@ def plan_of(submission: Submission) -> Plan:
     asked = asked_of(version)
     trains = asked.retrain or (submission.is_baseline and asked.seeds > 1)
     if not asked.trains_with_seeds:
-        return Plan(seeds=(None,))
-    return Plan(seeds=seeds_of(version), train_seconds=training_seconds(version) if trains else 0.0)
+        return Plan(seeds=(None,), is_timed=asked.timed)
+    seconds = training_seconds(version) if trains else 0.0
+    return Plan(seeds=seeds_of(version), train_seconds=seconds, is_timed=asked.timed)
 
 
 def asked_of(version: ProjectVersion) -> Evaluation:

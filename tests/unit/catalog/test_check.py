@@ -6,6 +6,7 @@ import json
 import shutil
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from practicum.catalog import check, hostile
 from practicum.catalog.check import CHECKS, Report, check_project
+from practicum.catalog.manifest import load_manifest
 from practicum.catalog.npz import Rows, parse_npy, read_npz, write_npz
 from practicum.catalog.programs import NOTEBOOK, Completed, ProgramFailed, Programs, run_process, this_python
 
@@ -104,6 +106,62 @@ def test_the_baseline_of_a_project_that_asks_for_seeds_is_trained_with_one(
 
     assert report.passed is passes
     assert passes or "positional argument" in fault_of(report)
+
+
+TIMED = """    return {"accuracy": sum(right) / len(right) if 0.0 < run["seconds"] < 60.0 else 0.0}
+"""
+
+
+def timed(project: Path) -> None:
+    """The project as it is, but whatever took no time, or was not timed, gets nothing."""
+    change(project / "project.toml", "[budget]", "[evaluation]\ntimed = true\n\n[budget]")
+    change(project / "evaluate.py", "answers: Path) ->", "answers: Path, run: dict[str, float]) ->")
+    change(project / "evaluate.py", '    return {"accuracy": sum(right) / len(right)}\n', TIMED)
+
+
+def test_a_project_that_is_timed_is_told_how_long_the_code_ran(project: Path) -> None:
+    timed(project)
+    cases = (project / "golden" / "golden.toml").read_text(encoding="utf-8")
+    (project / "golden" / "golden.toml").write_text(
+        cases.replace("metrics", "seconds = 2.5\nmetrics"), encoding="utf-8"
+    )
+    change(project / "baseline.py", "    threshold =", "    sum(range(8_000_000))\n    threshold =")
+
+    report = checked(project)
+
+    assert report.passed, "\n".join(result.line() for result in report.results)
+
+
+def test_a_golden_case_that_is_not_timed_took_no_time(project: Path) -> None:
+    timed(project)
+
+    fault = fault_of(checked(project, "golden cases"))
+
+    assert "perfect: scored {'accuracy': 0.0}" in fault
+
+
+@pytest.mark.parametrize(("anchor", "passes"), [(4.0, True), (4.2, False)])
+def test_a_time_is_held_against_its_anchor_with_room_for_another_machine(
+    project: Path, anchor: float, passes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed(project)
+    monkeypatch.setattr(Programs, "predict", slept(Programs.predict, seconds=0.8))
+    change(project / "evaluate.py", TIMED, '    return {"accuracy": run["seconds"]}\n')
+    toml = project / "project.toml"
+    baseline = load_manifest(project).baseline_for("toy")
+    assert baseline is not None
+    change(toml, f"value = {baseline.value}\n", f"value = {anchor}\n")
+    change(toml, "best = 1.0", "best = 9.0")
+
+    report = checked(project, SPLIT, "baseline")
+
+    assert report.passed is passes
+    assert passes or "more than 5 times off" in fault_of(report)
+
+
+def slept(predict: Any, *, seconds: float) -> Any:
+    """``predict`` that says it took so long."""
+    return lambda *args, **named: replace(predict(*args, **named), seconds=seconds, cpu_seconds=seconds)
 
 
 def test_the_checked_folder_is_left_as_it_was(project: Path) -> None:

@@ -120,6 +120,16 @@ def test_a_project_that_does_not_ask_for_seeds_is_evaluated_once() -> None:
 
     assert (evaluation.seeds, evaluation.retrain, evaluation.smallest_difference) == (1, False, 0.0)
     assert not evaluation.trains_with_seeds
+    assert not evaluation.timed
+
+
+def test_a_project_of_code_may_ask_to_be_timed() -> None:
+    content = with_evaluation("timed = true")
+
+    assert parse_manifest(content).evaluation.timed
+    assert not parse_manifest(content).evaluation.trains_with_seeds
+    with pytest.raises(ManifestInvalid, match=r"evaluation\.timed: is for submissions of code"):
+        parse_manifest(content.replace('kind = "code"', 'kind = "notebook"'))
 
 
 def test_a_project_may_ask_for_seeds_training_and_a_smallest_difference() -> None:
@@ -138,6 +148,7 @@ def test_a_project_may_ask_for_seeds_training_and_a_smallest_difference() -> Non
         ("seeds = 33", "evaluation.seeds: must be a whole number from 1 to 32"),
         ("seeds = 2", "evaluation.seeds: must be 1, or at least 3"),
         ('retrain = "yes"', "evaluation.retrain: must be true or false"),
+        ("timed = 1", "evaluation.timed: must be true or false"),
         ("smallest_difference = -1", "evaluation.smallest_difference: must be a finite number"),
         ("seed = 3", "evaluation.seed: is not a key"),
     ],

@@ -24,6 +24,19 @@ def test_everybody_signed_in_reads_the_projects(client_of: Any, intern: Any, ver
     assert "majority" in page
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_the_page_says_whose_clock_it_is_where_a_project_is_timed(
+    client_of: Any, intern: Any, version: Any, timed: bool
+) -> None:
+    version.manifest = version.manifest | {"evaluation": {"seeds": 10, "retrain": True, "timed": timed}}
+    version.save()
+
+    page = client_of(intern).get("/projects/digits/").content.decode()
+
+    assert "trained by the platform with 10 seeds" in page
+    assert ("from the start of your code's container to its end" in page) is timed
+
+
 def test_an_outsider_reads_nothing(client: Any, version: Any) -> None:
     assert client.get("/projects/").status_code == 302
     assert client.get("/projects/digits/").status_code == 302

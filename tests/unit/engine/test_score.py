@@ -53,6 +53,26 @@ def test_metrics_are_printed_as_one_line(folders: dict[str, str | Path]) -> None
     assert answer_of(folders) == {"metrics": {"accuracy": 0.5}}
 
 
+def test_what_was_measured_of_the_run_is_the_third_argument(folders: dict[str, str | Path], tmp_path: Path) -> None:
+    timed = EVALUATE.replace("(predictions, answers)", "(predictions, answers, run)")
+    (Path(folders["project"]) / "evaluate.py").write_text(timed.format(body="return dict(run)"))
+    (tmp_path / "run.json").write_text('{"seconds": 3}')
+
+    assert answer_of({**folders, "run": tmp_path / "run.json"}) == {"metrics": {"seconds": 3.0}}
+
+
+@pytest.mark.parametrize("held", ['{"seconds": "3"}', "[3]", '{"seconds": true}', None])
+def test_a_run_that_was_not_measured_is_our_fault(
+    folders: dict[str, str | Path], tmp_path: Path, held: str | None
+) -> None:
+    if held is not None:
+        (tmp_path / "run.json").write_text(held)
+
+    result = run("score", **folders, run=tmp_path / "run.json")
+
+    assert (result.returncode, result.stdout) == (1, "")
+
+
 def test_what_the_project_prints_is_not_taken_for_an_answer(folders: dict[str, str | Path]) -> None:
     loud = 'import os; print("{}"); os.write(1, b"{}\\n"); os.system("echo {}"); return {"accuracy": 1}'
     write(Path(folders["project"]), loud)

@@ -136,6 +136,49 @@ def test_a_project_may_have_one_seed_and_training(
     assert run.events.filter(message="Training and running your code").exists()
 
 
+def test_a_timed_project_tells_the_scorer_alone_how_long_each_seeds_code_ran(
+    asks: Any, hand_in: HandIn, work: Work, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(asks(seeds=3, retrain=True, timed=True))
+    scoring(engine, [0.8, 0.9, 0.7])
+    took, told = iter((3.21, 4.0, 5.0)), []
+    engine.will("predict", Script(on_start=lambda _: next_run()))
+
+    def next_run() -> None:
+        engine.will("predict", replace(script, exit=replace(CLEAN_EXIT, seconds=next(took, 0.0))))
+
+    script = Script(on_start=lambda _: next_run())
+    next_run()
+    signal = MemoryEngine.signal
+
+    def read(self: MemoryEngine, container_id: str, name: str) -> None:
+        mounts = {mount.target: mount for mount in self.held[container_id].spec.mounts}
+        assert mounts["/measured"].read_only
+        told.append((mounts["/measured"].source / "run.json").read_text(encoding="utf-8"))
+        signal(self, container_id, name)
+
+    monkeypatch.setattr(MemoryEngine, "signal", read)
+    run = work()
+
+    assert run is not None
+    assert run.state == "scored"
+    assert told == ['{"seconds": 3.2}', '{"seconds": 4.0}', '{"seconds": 5.0}']
+    scorers = [spec for spec in engine.started if spec.labels["org.practicum.kind"] == "score"]
+    assert all(list(spec.command)[-2:] == ["--run", Inside("/measured", "run.json")] for spec in scorers)
+    assert not any("/measured" in [mount.target for mount in spec.mounts] for spec in untrusted(engine))
+
+
+def test_a_project_that_is_not_timed_is_told_nothing(
+    asks: Any, hand_in: HandIn, work: Work, engine: MemoryEngine
+) -> None:
+    hand_in(asks(seeds=3, retrain=True))
+    scoring(engine, [0.8, 0.9, 0.7])
+    work()
+
+    assert not any("/measured" in [mount.target for mount in spec.mounts] for spec in engine.started)
+    assert not any("--run" in spec.command for spec in engine.started)
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [

@@ -3,6 +3,7 @@
 The project's own ``data.py`` makes its toy data anew and splits them with a secret that everybody knows (it is in
 bundle.json), so no hidden label of any site is needed, or here. The submission's code is run on the test part of that
 split, and the project's ``evaluate.py`` scores it. The last line is JSON: ``{"value": …, "expected": …, "same": …}``.
+A value that is a time, where bundle.json says ``is_timed``, is measured anew here and compared with nothing.
 
 Exit codes: 0 the expected value, or none was recorded; 1 another value; 2 a step failed. The code is that of the person who
 handed it in: run it where you would run a stranger's program.
@@ -15,6 +16,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -70,8 +72,13 @@ def replay(bundle: dict[str, Any], *, work: Path) -> float:
     made: list[str | Path] = ["--project", HERE / "project", "--mode", "toy", "--seed", str(bundle["toy_seed"]), *split]
     step("prepare.py", made, stdin=f"{bundle['secret']}\n")
     name, words = words_of(bundle, public=public, inputs=private / "inputs", out=out)
+    began = time.monotonic()
     step(name, words)
+    seconds = round(time.monotonic() - began, 1)
     scored: list[str | Path] = ["--project", HERE / "project", "--predictions", out, "--answers", private / "answers"]
+    if bundle.get("is_timed"):
+        (work / "run.json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+        scored += ["--run", work / "run.json"]
     answer = json.loads(step("score.py", scored, keep=True))
     if "metrics" not in answer:
         raise StepFailedError(f"the predictions are not valid: {answer.get('invalid')}")
@@ -95,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StepFailedError as fault:
         print(f"The replay failed: {fault}.", file=sys.stderr)
         return FAILED
-    expected = bundle.get("expected")
+    expected = None if bundle.get("is_timed") else bundle.get("expected")
     print(json.dumps({"value": value, "expected": expected, "same": expected is None or value == expected}))
     return 0 if expected is None or value == expected else OTHER
 
