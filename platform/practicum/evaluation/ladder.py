@@ -69,7 +69,7 @@ class Ladder:
         told: list[Told] = []
         best: int | None = None
         for value in values:
-            height = sign * round(value * self.scale)
+            height = sign * round(self.rounded(value) * self.scale)
             is_new = best is None or height >= best + self.units
             best = height if is_new or best is None else best
             told.append(Told(best=self.rounded(sign * best / self.scale), is_new=is_new))
