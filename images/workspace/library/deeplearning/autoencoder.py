@@ -245,7 +245,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             ValueError: the file is none of ours, or is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as held:
                 arrays = {name: held[name] for name in held.files}
             facts = json.loads(arrays.pop("facts").tobytes())
             if facts.pop("format") != FORMAT:
@@ -311,7 +311,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _finite(self, total: float) -> float:
         if not math.isfinite(total):
             raise FloatingPointError(
-                f"The loss is not finite after {self._network.steps} steps: fit again with a rate below {self._highest_rate():.2g}."
+                f"The loss is not finite after {self._network.steps} steps: "
+                f"fit again with a rate below {self._highest_rate():.2g}."
             )
         return total
 
@@ -420,7 +421,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         shape = np.shape(given)[1:] if isinstance(given, np.ndarray) else ()
         if not reset and len(shape) > 1 and math.prod(shape) != self.n_features_in_:
             self._refuse_size(shape)
-        rows = flat(given) if isinstance(given, np.ndarray) and given.size else given
+        rows = flat(given) if isinstance(given, np.ndarray) else given
         images = validate_data(self, rows, reset=reset, dtype="numeric", ensure_min_samples=at_least)
         if reset:
             self.image_shape_ = tuple(shape) if len(shape) > 1 else images.shape[1:]

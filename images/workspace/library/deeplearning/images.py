@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import queue
 import threading
 import warnings
@@ -76,7 +77,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 def flat(images: np.ndarray) -> np.ndarray:
     """(n, ...) to (n, pixels), without a copy where the memory allows."""
-    return images.reshape(len(images), -1) if images.ndim > 2 else images
+    return images.reshape(len(images), math.prod(images.shape[1:])) if images.ndim > 2 else images
 
 
 def as_tensor(images: np.ndarray) -> torch.Tensor:
