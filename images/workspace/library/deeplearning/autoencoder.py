@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from deeplearning.images import ArraySource, Source, StreamSource, as_array, as_tensor, default_batch, flat, is_stream
 from deeplearning.images import moments as moments_of
 from deeplearning.network import Network, Plan, Step
-from deeplearning.progress import Interrupt, Progress
+from deeplearning.progress import Interrupt, Progress, threads_for
 
 FORMAT = "deeplearning.SparseAutoencoder 1"
 MOST_LAYERS = 33  # without shortcuts around layers, gradients of a deeper one carry nothing
@@ -127,7 +127,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 "function that returns a new iterator."
             )
         progress = self._watched()
-        with Interrupt() as interrupt:
+        with Interrupt() as interrupt, threads_for(self._flop()):
             while self.epoch_ < self.epochs and not interrupt.asked:
                 self._pass(
                     source, order=(self.seed, self.epoch_), progress=progress, interrupt=interrupt, scheduled=True
@@ -147,7 +147,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             self._begin(source)
         place = self.epoch_, self.batch_, self._sum
         progress = self._watched()
-        with Interrupt() as interrupt:
+        with Interrupt() as interrupt, threads_for(self._flop()):
             self.batch_, self._sum = 0, 0.0
             order = (self.seed, 2**32 + self._network.steps)
             self._pass(source, order=order, progress=progress, interrupt=interrupt, scheduled=False)
@@ -272,6 +272,11 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             self._batches = source.count // self._size
         self.widths_, self.history_ = plan.widths, []
         self.epoch_, self.batch_, self._sum, self.interrupted_ = 0, 0, 0.0, False
+
+    def _flop(self) -> float:
+        """Of one step on a CPU; infinite on another device, whose kernels are not started by more threads."""
+        weights = sum(weight.numel() for weight in self._network.weights)
+        return 6.0 * weights * self._size if self._network.device.type == "cpu" else math.inf
 
     def _watched(self) -> Progress:
         """The step, made if it was not, and what says how it goes."""

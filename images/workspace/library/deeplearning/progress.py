@@ -1,14 +1,19 @@
-"""One line that says how a fit goes, and Ctrl-C that ends it between two steps."""
+"""Around a fit: one line that says how it goes, Ctrl-C that ends it between two steps, and how many threads it takes."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 
+import torch
+
 EVERY_SECONDS = 0.5
+FLOP_FOR_THREADS = 5e8  # a step of 5 ms on one core
 BAR = 20
 
 
@@ -96,3 +101,17 @@ class Interrupt:
     ) -> None:
         if self._main:
             signal.signal(signal.SIGINT, self._before)
+
+
+@contextlib.contextmanager
+def threads_for(flop: float) -> Iterator[None]:
+    """One thread for steps of less work than ``FLOP_FOR_THREADS``: more would wait for each other, on a busy machine for long."""
+    before = torch.get_num_threads()
+    few = flop < FLOP_FOR_THREADS and before > 1
+    if few:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        if few:
+            torch.set_num_threads(before)
