@@ -22,6 +22,9 @@ from torch.nn import functional
 
 WARM_STEPS = 3  # of the graph: they run as they are, on a stream beside the usual one
 WEIGHT_DECAY = 1e-4
+# Pixels beside each other are alike, so training moves the first weights in a few directions only. Drawn this much smaller than
+# the others, they show what was learned and not what was drawn; codes of rectified units keep their proportions.
+FIRST_SCALE = 0.03
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Network:
         self.weights, self.biases = [], []
         for before, after in pairwise(plan.sizes):
             weight = torch.randn(after, before, generator=random) * (2 / before) ** 0.5
+            if not self.weights:
+                weight *= FIRST_SCALE
             self.weights.append(nn.Parameter(weight.to(device)))
             self.biases.append(nn.Parameter(torch.zeros(after, device=device)))
         self.centre, self.scale = torch.from_numpy(centre.copy()).to(device), scale

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 
@@ -29,6 +30,7 @@ class Progress:
         self.began = self.drawn = time.monotonic()
         self.images = self.length = 0
         self.batches = 0
+        self.handle: Any = None
 
     def due(self) -> bool:
         """Whether a line is to be drawn; asked at every step, so that a device is waited for only then."""
@@ -48,22 +50,29 @@ class Progress:
         self._write(" · ".join([*parts, self.where]))
 
     def end(self, said: str) -> None:
-        """The last line, which stays."""
+        """Write the last line, which stays."""
         if self.shown:
             spent = time.monotonic() - self.began
             self._write(f"{said} · {self.images:,} images in {_clock(spent)} · {self.where}")
-            sys.stderr.write("\n")
-            sys.stderr.flush()
-
-    def say(self, text: str) -> None:
-        """A line of its own."""
-        if self.shown:
-            sys.stderr.write(f"{text}\n")
+            if self.handle is None:
+                sys.stderr.write("\n")
+                sys.stderr.flush()
 
     def _write(self, line: str) -> None:
+        if "ipykernel" in sys.modules:  # a notebook keeps one output, not one for each time it was drawn
+            self._show(line)
+            return
         sys.stderr.write("\r" + line.ljust(self.length))
         sys.stderr.flush()
         self.length = len(line)
+
+    def _show(self, line: str) -> None:
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display({"text/plain": line}, raw=True, display_id=True)
+        else:
+            self.handle.update({"text/plain": line}, raw=True)
 
 
 def at_a_prompt() -> bool:
