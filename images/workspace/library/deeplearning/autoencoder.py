@@ -29,6 +29,7 @@ FORMAT = "deeplearning.SparseAutoencoder 1"
 MOST_LAYERS = 33  # without shortcuts around layers, gradients of a deeper one carry nothing
 MOST_WIDTH = 4096
 WARM_UP_STEPS = 100  # in which the rate rises; a tenth of a fit that is shorter than 1,000 steps
+FLOP_TO_COMPILE = 5e16  # about a minute of a large GPU; compiling takes half of one
 ROWS = {"cuda": 4096}  # that go through the network together after the fit; 256 elsewhere
 
 
@@ -57,7 +58,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         device: ``"auto"`` is CUDA where there is a GPU, else the CPU; or a name PyTorch knows.
         precision: of matrix products: ``"float32"``, ``"bfloat16"``; ``"auto"`` is bfloat16 on GPUs that have it. Weights are
             float32 in either.
-        compiled: whether ``torch.compile`` is used. None: on CUDA, if a C compiler is there.
+        compiled: whether ``torch.compile`` is used. None: on CUDA where the fit is long enough to pay for it. Without a C
+            compiler the step runs as it is, and the line of progress says so.
         progress: whether a line on stderr says how it goes. None: in a terminal or a notebook.
 
     Attributes:
@@ -274,14 +276,16 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.epoch_, self.batch_, self._sum, self.interrupted_ = 0, 0, 0.0, False
 
     def _flop(self) -> float:
-        """Of one step on a CPU; infinite on another device, whose kernels are not started by more threads."""
-        weights = sum(weight.numel() for weight in self._network.weights)
-        return 6.0 * weights * self._size if self._network.device.type == "cpu" else math.inf
+        """Of one step."""
+        return 6.0 * self._size * sum(weight.numel() for weight in self._network.weights)
 
     def _watched(self) -> Progress:
         """The step, made if it was not, and what says how it goes."""
         if self._step is None:
-            self._step = Step(self._network, bfloat16=self._bfloat16(), compiled=self.compiled)
+            work = self._flop() * self.epochs * (self._batches or 0)
+            compiled = self._network.device.type == "cuda" and work >= FLOP_TO_COMPILE
+            compiled = compiled if self.compiled is None else self.compiled
+            self._step = Step(self._network, bfloat16=self._bfloat16(), compiled=compiled)
         return Progress(shown=self.progress, epochs=self.epochs)
 
     def _pass(

@@ -1,7 +1,7 @@
 """The network, its loss, and one step of training on whatever device there is.
 
 Weights and moments are float32. With bfloat16 the matrix products run in it and the weights stay float32 (autocast). On
-CUDA a step is recorded once as a graph and replayed, and its loss is compiled where a C compiler is at hand.
+CUDA a step is recorded once as a graph and replayed. Where it is asked for and a C compiler is at hand, the loss is compiled.
 
 Sources: a code of the largest activations, Makhzani and Frey, https://arxiv.org/abs/1312.5663; a code whose units are
 active a given share of the time (Kullback-Leibler), Ng, CS294A lecture notes; AdamW, https://arxiv.org/abs/1711.05101.
@@ -109,7 +109,7 @@ class Network:
 class Step:
     """One step of AdamW on a batch. ``note`` says in a few words how it runs."""
 
-    def __init__(self, network: Network, *, bfloat16: bool, compiled: bool | None) -> None:
+    def __init__(self, network: Network, *, bfloat16: bool, compiled: bool) -> None:
         self.network, self.bfloat16 = network, bfloat16
         self.cuda = network.device.type == "cuda"
         rate: float | torch.Tensor = torch.tensor(0.0, device=network.device) if self.cuda else 0.0
@@ -122,7 +122,7 @@ class Step:
             self.optimiser.state[parameter] = {"step": count, "exp_avg": mean, "exp_avg_sq": square}
         self.losses: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]] = network.losses
         self.why_not = ""
-        self.compiled = self.cuda if compiled is None else compiled
+        self.compiled = compiled
         if self.compiled and not has_compiler(network.device):
             self.compiled, self.why_not = False, "no C compiler here: not compiled"
         if self.compiled:
