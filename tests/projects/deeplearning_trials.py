@@ -99,8 +99,14 @@ def trial_nine_layers_are_ten_matrices_mirrored_about_the_code() -> None:
         (64, 64),
         (64, 64),
     ]
-    assert deeplearning.SparseAutoencoder()._widths(3072) == (4096, 4096, 2048, 2048, 8192)
-    assert deeplearning.SparseAutoencoder(layers=1)._widths(3072) == (8192,)
+    assert deeplearning.parameters.widths_of(deeplearning.SparseAutoencoder(), pixels=3072) == (
+        4096,
+        4096,
+        2048,
+        2048,
+        8192,
+    )
+    assert deeplearning.parameters.widths_of(deeplearning.SparseAutoencoder(layers=1), pixels=3072) == (8192,)
 
 
 def trial_it_learns_to_redraw_digits() -> None:
@@ -217,6 +223,27 @@ def trial_an_error_of_the_stream_is_raised_where_it_is_read() -> None:
         raise OSError("the disk went away")
 
     refused(lambda: model().fit(batches), "the disk went away", kind=OSError)
+
+
+def trial_an_error_of_the_stream_loses_nothing_that_was_fitted() -> None:
+    images, reads = digits(), 0
+
+    def batches() -> Iterator[np.ndarray]:
+        nonlocal reads
+        reads += 1
+        yield images[:300]
+        if reads == breaks:
+            raise OSError("the disk went away")
+        yield images[300:]
+
+    breaks = 0
+    whole = model(epochs=2).fit(batches)
+    reads, breaks = 0, 2  # the first epoch goes on with what the first look began
+    fitted = model(epochs=2)
+    refused(lambda: fitted.fit(batches), "the disk went away", kind=OSError)
+    assert (fitted.epoch_, fitted.batch_) == (1, 300 // 32)
+    assert weights(fitted.fit(batches, resume=True)) == weights(whole)
+    assert fitted.history_ == whole.history_
 
 
 def trial_images_that_make_no_sense_are_refused() -> None:

@@ -23,11 +23,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from deeplearning.images import ArraySource, Source, StreamSource, as_array, as_tensor, default_batch, flat, is_stream
 from deeplearning.images import moments as moments_of
 from deeplearning.network import Network, Plan, Step
+from deeplearning.parameters import check_parameters, widths_of
 from deeplearning.progress import Interrupt, Progress, threads_for
 
 FORMAT = "deeplearning.SparseAutoencoder 1"
-MOST_LAYERS = 33  # without shortcuts around layers, gradients of a deeper one carry nothing
-MOST_WIDTH = 4096
 WARM_UP_STEPS = 100  # in which the rate rises; a tenth of a fit that is shorter than 1,000 steps
 FLOP_TO_COMPILE = 5e16  # about a minute of a large GPU; compiling takes half of one
 ROWS = {"cuda": 4096}  # that go through the network together after the fit; 256 elsewhere
@@ -149,13 +148,16 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             self._begin(source)
         place = self.epoch_, self.batch_, self._sum
         progress = self._watched()
-        with Interrupt() as interrupt, threads_for(self._flop()):
-            self.batch_, self._sum = 0, 0.0
-            order = (self.seed, 2**32 + self._network.steps)
-            self._pass(source, order=order, progress=progress, interrupt=interrupt, scheduled=False)
-            self.interrupted_ = interrupt.asked
-            progress.end(self._last_words())
-        self.epoch_, self.batch_, self._sum = place
+        try:
+            with Interrupt() as interrupt, threads_for(self._flop()):
+                self.batch_, self._sum = 0, 0.0
+                order = (self.seed, 2**32 + self._network.steps)
+                self._pass(source, order=order, progress=progress, interrupt=interrupt, scheduled=False)
+                self.interrupted_ = interrupt.asked
+                last = f"one pass, unexplained {self.history_[-1]['unexplained']:.3f}" if self.history_ else "one pass"
+                progress.end(f"stopped after {self.batch_} batches" if self.interrupted_ else last)
+        finally:
+            self.epoch_, self.batch_, self._sum = place
         return self
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
@@ -264,7 +266,9 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _begin(self, source: Source) -> None:
         """A new network for these images, with what the fit has to remember."""
-        plan = Plan(self.n_features_in_, self._widths(self.n_features_in_), self.sparsity, self.active, self.penalty)
+        plan = Plan(
+            self.n_features_in_, widths_of(self, pixels=self.n_features_in_), self.sparsity, self.active, self.penalty
+        )
         centre, scale = moments_of(source.sample())
         self._network = Network(plan, device=self._device(), seed=self.seed, centre=centre, scale=scale)
         self._step: Step | None = None
@@ -306,9 +310,10 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
                 if progress.due():
                     self._draw(progress, float(unexplained))
                 if interrupt.asked:
-                    self._sum = self._finite(float(total))
+                    self._finite(float(total))
                     return
         finally:
+            self._sum = float(total)  # also where an error ends it: resume=True goes on from here
             batches.close()  # type: ignore[attr-defined]
         if not self.batch_:
             raise ValueError(f"The stream ended before one batch of {size} images: set a smaller batch.")
@@ -369,48 +374,8 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             )
         return self.precision == "bfloat16"
 
-    def _widths(self, pixels: int) -> tuple[int, ...]:
-        depth = (self.layers + 1) // 2
-        if self.widths is None:
-            wide = min(MOST_WIDTH, max(16, 2 ** (pixels - 1).bit_length()))
-            return (*[wide] * (depth // 2), *[wide // 2] * (depth - 1 - depth // 2), 2 * wide)
-        widths = tuple(self.widths)
-        if len(widths) != depth or not all(_is_whole(width) and width >= 1 for width in widths):
-            raise ValueError(
-                f"widths={self.widths}: {self.layers} layers need {depth} whole numbers above 0, those going in, the code last."
-            )
-        return tuple(map(int, widths))
-
-    def _check_parameters(self) -> None:
-        """Refuse what makes no sense, before anything is read."""
-        if not _is_whole(self.layers) or not 1 <= self.layers <= MOST_LAYERS:
-            raise ValueError(
-                f"layers={self.layers}: a whole number from 1 to {MOST_LAYERS}; without shortcuts, deeper ones learn nothing."
-            )
-        if self.layers % 2 == 0:
-            raise ValueError(
-                f"layers={self.layers} has no middle: take {self.layers - 1} or {self.layers + 1}. "
-                "The code is the middle layer, the others are mirrored about it."
-            )
-        if self.sparsity not in ("top-k", "kl"):
-            raise ValueError(f'sparsity={self.sparsity!r}: "top-k" or "kl".')
-        if not 0 < self.active <= 1 or (self.sparsity == "kl" and self.active == 1):
-            raise ValueError(f"active={self.active}: a share of the code above 0 and at most 1 (below 1 for kl).")
-        if self.precision not in ("auto", "float32", "bfloat16"):
-            raise ValueError(f'precision={self.precision!r}: "auto", "float32" or "bfloat16".')
-        if not _is_whole(self.epochs) or self.epochs < 0:
-            raise ValueError(f"epochs={self.epochs}: a whole number, 0 or more.")
-        if self.batch is not None and (not _is_whole(self.batch) or self.batch < 1):
-            raise ValueError(f"batch={self.batch}: a whole number above 0, or None.")
-        if not _is_whole(self.seed) or not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed={self.seed}: a whole number from 0.")
-        if self.rate is not None and not 0 < self.rate < math.inf:
-            raise ValueError(f"rate={self.rate}: a number above 0, or None.")
-        if not 0 <= self.penalty < math.inf:
-            raise ValueError(f"penalty={self.penalty}: a number from 0.")
-
     def _source(self, given: Any, *, reset: bool) -> Source:
-        self._check_parameters()
+        check_parameters(self)
         device = self._device() if reset else self._network.device
         if not is_stream(given):
             images = self._checked(given, reset=reset, at_least=2)
@@ -473,11 +438,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _as_arrays(self, *, training: bool) -> dict[str, np.ndarray]:
         network = self._network
-        arrays = {"centre": network.centre.cpu().numpy(), "scale": np.float64(network.scale)}
-        for place, parameter in enumerate(network.parameters()):
-            arrays[f"parameter_{place}"] = parameter.detach().cpu().numpy()
-            if training:
-                arrays[f"mean_{place}"], arrays[f"square_{place}"] = (m.cpu().numpy() for m in network.moments[place])
+        arrays = network.as_arrays(moments=training)
         names = getattr(self, "feature_names_in_", None)
         facts = {
             "format": FORMAT,
@@ -495,12 +456,7 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _from_arrays(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         plan = Plan(**(facts["plan"] | {"widths": tuple(facts["plan"]["widths"])}))
         network = Network(plan, device=self._device(), seed=0, centre=arrays["centre"], scale=float(arrays["scale"]))
-        with torch.no_grad():
-            for place, (parameter, moments) in enumerate(zip(network.parameters(), network.moments, strict=True)):
-                parameter.copy_(_same_shape(arrays[f"parameter_{place}"], parameter))
-                for name, moment in zip(("mean", "square"), moments, strict=True):
-                    if f"{name}_{place}" in arrays:
-                        moment.copy_(_same_shape(arrays[f"{name}_{place}"], moment))
+        network.take(arrays)
         self._network, self._step = network, None
         self.epoch_, self.batch_, self._sum, steps, self._size, self._batches, self._count = facts["fit"]
         network.steps = steps if "mean_0" in arrays else 0
@@ -522,16 +478,6 @@ class SparseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         super().__setstate__(state)
         if arrays is not None:
             self._from_arrays(json.loads(arrays.pop("facts").tobytes()), arrays)
-
-
-def _same_shape(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
-    if array.shape != tuple(like.shape) or array.dtype != np.float32:
-        raise ValueError(f"{array.shape} {array.dtype} where {tuple(like.shape)} float32 was to be")
-    return torch.from_numpy(np.array(array))
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _plain(value: Any) -> Any:

@@ -68,6 +68,28 @@ class Network:
     def parameters(self) -> list[nn.Parameter]:
         return [*self.weights, *self.biases]
 
+    def as_arrays(self, *, moments: bool) -> dict[str, np.ndarray]:
+        """All that is needed to make it again; the moments are needed only to go on with training."""
+        arrays = {"centre": self.centre.cpu().numpy(), "scale": np.float64(self.scale)}
+        for place, parameter in enumerate(self.parameters()):
+            arrays[f"parameter_{place}"] = parameter.detach().cpu().numpy()
+            if moments:
+                arrays[f"mean_{place}"], arrays[f"square_{place}"] = (one.cpu().numpy() for one in self.moments[place])
+        return arrays
+
+    @torch.no_grad()
+    def take(self, arrays: dict[str, np.ndarray]) -> None:
+        """Weights, and moments where there are some, are those of ``as_arrays``.
+
+        Raises:
+            ValueError, KeyError: they are not those of a network of this plan.
+        """
+        for place, (parameter, moments) in enumerate(zip(self.parameters(), self.moments, strict=True)):
+            parameter.copy_(_same_shape(arrays[f"parameter_{place}"], parameter))
+            for name, moment in zip(("mean", "square"), moments, strict=True):
+                if f"{name}_{place}" in arrays:
+                    moment.copy_(_same_shape(arrays[f"{name}_{place}"], moment))
+
     def scaled(self, raw: torch.Tensor) -> torch.Tensor:
         """Images (n, pixels) of any type as the network sees them: float32, less the mean image, with variance 1."""
         return raw.to(torch.float32, copy=True).sub_(self.centre).div_(self.scale)
@@ -205,3 +227,9 @@ def has_compiler(device: torch.device) -> bool:
     else:
         names = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
     return any(shutil.which(name) for name in names if name)
+
+
+def _same_shape(array: np.ndarray, like: torch.Tensor) -> torch.Tensor:
+    if array.shape != tuple(like.shape) or array.dtype != np.float32:
+        raise ValueError(f"{array.shape} {array.dtype} where {tuple(like.shape)} float32 was to be")
+    return torch.from_numpy(np.array(array))
