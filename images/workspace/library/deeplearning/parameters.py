@@ -10,7 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from deeplearning.autoencoder import SparseAutoencoder
 
-MOST_LAYERS = 33  # without shortcuts around layers, gradients of a deeper one carry nothing
+# Without shortcuts around layers depth costs: digits of scikit-learn, ten epochs, leave 0.32 of their variance unexplained with 9
+# layers, 0.38 with 17, 0.54 with 33 (seed 0, torch 2.13.0, 2026-11-29). Deeper ones were not tried.
+MOST_LAYERS = 33
 MOST_WIDTH = 4096
 
 
@@ -22,7 +24,7 @@ def check_parameters(model: SparseAutoencoder) -> None:
     """
     if not is_whole(model.layers) or not 1 <= model.layers <= MOST_LAYERS:
         raise ValueError(
-            f"layers={model.layers}: a whole number from 1 to {MOST_LAYERS}; without shortcuts, deeper ones learn nothing."
+            f"layers={model.layers}: a whole number from 1 to {MOST_LAYERS}. Without shortcuts around layers, more of them learn less."
         )
     if model.layers % 2 == 0:
         raise ValueError(
