@@ -24,7 +24,7 @@ def check_parameters(model: SparseAutoencoder) -> None:
     """
     if not is_whole(model.layers) or not 1 <= model.layers <= MOST_LAYERS:
         raise ValueError(
-            f"layers={model.layers}: a whole number from 1 to {MOST_LAYERS}. Without shortcuts around layers, more of them learn less."
+            f"layers={model.layers}: a whole number from 1 to {MOST_LAYERS}; more of them only learn less."
         )
     if model.layers % 2 == 0:
         raise ValueError(
