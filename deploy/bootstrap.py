@@ -107,17 +107,29 @@ def node_environment():
     say("Front-end libraries and proxy from package-lock.json", since=began)
 
 
+def link_library(folder):
+    """What lies in images/workspace/library can be imported in the environment in ``folder``: one copy, that of this checkout.
+
+    The path is relative, so an environment that several checkouts share through links gives each its own.
+    """
+    (packages,) = folder.glob("lib/python3*/site-packages")
+    library = os.path.relpath(ROOT / "images" / "workspace" / "library", packages)
+    (packages / "practicum-library.pth").write_text(library + "\n")
+
+
 def workspace_environment():
     """``.venv-workspace`` holds the interns' Python, as the workspace image does."""
     folder = ROOT / ".venv-workspace"
     locks = sorted((ROOT / "images" / "workspace").glob("*.txt"))
     mark, wanted = folder / ".lock", stamp(*locks, extra=sys.version)
     if mark.exists() and mark.read_text() == wanted:
+        link_library(folder)
         return
     began = time.monotonic()
     make_venv(folder)
     for lock in locks:
         run([str(folder / "bin" / "pip"), "install", "-q", "-r", str(lock)], what=f"Installing {lock.name}")
+    link_library(folder)
     mark.write_text(wanted)
     say("Workspace environment from images/workspace", since=began)
 

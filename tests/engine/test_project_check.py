@@ -31,6 +31,13 @@ import evaluate
 print(evaluate.evaluate(Path("/opt/project/golden/perfect-json"), Path("/opt/project/golden/answers"))["accuracy"])
 """
 
+NINE_LAYERS = """
+import deeplearning
+from sklearn.datasets import load_digits
+model = deeplearning.SparseAutoencoder(layers=9, epochs=3).fit(load_digits().images.astype("uint8"))
+print(model.widths_, model.history_[-1]["unexplained"], deeplearning.__file__, sep="|")
+"""
+
 
 def test_a_new_project_is_checked_in_containers(
     tmp_path: Path, data_dir: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -60,3 +67,21 @@ def test_an_intern_may_import_evaluate_in_the_workspace(settings: Any) -> None:
     client.close()
 
     assert said.decode().strip() == "1.0"
+
+
+def test_nine_layers_are_one_line_in_the_workspace(settings: Any) -> None:
+    client = docker.from_env(timeout=120)
+    said = client.containers.run(
+        settings.PRACTICUM_WORKSPACE_IMAGE,
+        ["/opt/venv/bin/python", "-s", "-c", NINE_LAYERS],
+        entrypoint="",
+        remove=True,
+        network_mode="none",
+        user="1000:1000",
+    )
+    client.close()
+
+    widths, unexplained, place = said.decode().split("|")
+    assert widths == "(64, 64, 32, 32, 128)"
+    assert 0.0 < float(unexplained) < 0.9
+    assert place.strip().endswith("site-packages/deeplearning/__init__.py")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -24,6 +25,7 @@ from typing import Any, Protocol
 IMAGES = Path(__file__).resolve().parents[3] / "images"
 NO_NETWORK = "http://127.0.0.1:9"
 SHOWN_LINES = 12
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # of a kernel's traceback; a page shows them as signs
 READER = "practicum_scorer"  # what evaluate.py reads predictions with; in the scorer's image beside score.py
 
 IMPORTS = """
@@ -284,7 +286,7 @@ def _well_ended(done: Completed, *, name: str, limit_seconds: float) -> Complete
 
 
 def _tail(text: str) -> str:
-    return "\n".join(text.rstrip().splitlines()[-SHOWN_LINES:])
+    return "\n".join(COLOURS.sub("", text).rstrip().splitlines()[-SHOWN_LINES:])
 
 
 def this_python() -> Path:
