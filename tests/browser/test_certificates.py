@@ -15,6 +15,7 @@ from practicum.credentials import signing
 from practicum.credentials.offline import verifier
 from practicum.credentials.services import choose, keep_portfolio
 from tests.browser.conftest import LOOKS
+from tests.tools.accessibility import faults_of
 from tests.unit.credentials.conftest import accepted, certificate, completed, engine, issue, replays
 from tests.unit.portal.conftest import seeded
 
@@ -120,6 +121,8 @@ def test_every_page_fits_its_window_in_both_schemes(
         assert fits(page), path
         assert page.locator("h1").count() == 1, path
     assert window.complaints == []
+    if not phone:
+        assert faults_of(page) == [], "a portfolio that anybody may see"
 
 
 def test_on_paper_there_is_the_certificate_alone_on_one_sheet(certificate_path: str, visit: Callable[..., Any]) -> None:
