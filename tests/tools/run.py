@@ -128,9 +128,11 @@ def main() -> int:
         # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
         two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
         passes.run("engine", "tests/engine", *two, env=env)
-        passes.run("hub, workspace", "tests/hub", "tests/workspace", *two, *PATIENT, env=env)
+        # These wait, for minutes that must pass and for pages to be quiet, more than they compute.
+        three = ("-n", "3", "--dist", "loadfile", TABLES, "-m", "not gpu")
+        passes.run("hub, workspace", "tests/hub", "tests/workspace", *three, *PATIENT, env=env)
         passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
-        passes.run("browser", "tests/browser", *two, *PATIENT, env=env)
+        passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
         passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)
         passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
