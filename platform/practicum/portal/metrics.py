@@ -6,11 +6,12 @@ number of web processes say the same. https://prometheus.io/docs/instrumenting/e
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from practicum.accounts.access import Unauthorized, bearer
 from practicum.errors import NotFound
-from practicum.evaluation.models import Run
+from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.gpus.gauges import Gauge, Sample, gauges
 from practicum.lib.clock import utc_now
 from practicum.lib.digest import same_secret
@@ -41,15 +42,17 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def exposition(*, now: datetime) -> bytes:
     """All gauges as text, in six queries."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Rows([*gauges(now=now), runs(), *worker(now=now)]))
+    registry.register(_Rows([*gauges(now=now), *runs(now=now), *worker(now=now), *disk()]))
     return generate_latest(registry)
 
 
-def runs() -> Gauge:
-    """Evaluations by state, those that ended too."""
-    rows = Run.objects.order_by("state").values_list("state").annotate(count=Count("pk"))
-    samples = [((state,), float(count)) for state, count in rows]
-    return Gauge("practicum_runs", "Evaluations by state", ("state",), samples)
+def runs(*, now: datetime) -> Iterable[Gauge]:
+    """Evaluations by state, those that ended too, and how old the oldest is of those that did not."""
+    rows = list(Run.objects.order_by("state").values_list("state").annotate(count=Count("pk"), oldest=Min("queued_at")))
+    counts = [((state,), float(count)) for state, count, _ in rows]
+    ages = [((state,), (now - oldest).total_seconds()) for state, _, oldest in rows if state in OPEN_RUN_STATES]
+    yield Gauge("practicum_runs", "Evaluations by state", ("state",), counts)
+    yield Gauge("practicum_run_oldest_seconds", "Since the oldest open evaluation was handed in", ("state",), ages)
 
 
 def worker(*, now: datetime) -> Iterable[Gauge]:
@@ -57,6 +60,16 @@ def worker(*, now: datetime) -> Iterable[Gauge]:
     seen = worker_seen_at()
     samples: list[Sample] = [] if seen is None else [((), (now - seen).total_seconds())]
     yield Gauge("practicum_worker_heartbeat_age_seconds", "Since the worker's last sign of life", (), samples)
+
+
+def disk() -> Iterable[Gauge]:
+    """Room on the disk of the site's files; no sample where it can't be looked at."""
+    try:
+        usage = shutil.disk_usage(settings.PRACTICUM_DATA_DIR)
+    except OSError:
+        return
+    yield Gauge("practicum_disk_free_bytes", "Free on the disk of the site's files", (), [((), float(usage.free))])
+    yield Gauge("practicum_disk_size_bytes", "Size of the disk of the site's files", (), [((), float(usage.total))])
 
 
 class _Rows(Collector):

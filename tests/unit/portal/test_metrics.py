@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
+from practicum.evaluation.models import Run
 from practicum.gpus.models import Quota, Server, Slot
 from practicum.portal import metrics
 from tests.unit.gpus.conftest import make_slots
@@ -145,6 +146,22 @@ def test_runs_are_told_by_state(internship: Any, hand_in: Any) -> None:
     for number, state in enumerate(("scored", "scored", "failed", "running"), start=1):
         hand_in(internship, number=number, state=state)
     assert samples()["practicum_runs"] == {("scored",): 2, ("failed",): 1, ("running",): 1}
+
+
+def test_the_oldest_open_run_is_told_by_state(internship: Any, hand_in: Any, now: datetime) -> None:
+    for number, state in enumerate(("queued", "queued", "running", "scored"), start=1):
+        hand_in(internship, number=number, state=state)
+    for number, run in enumerate(Run.objects.order_by("pk"), start=1):
+        Run.objects.filter(pk=run.pk).update(queued_at=now - number * MINUTE)
+    assert samples()["practicum_run_oldest_seconds"] == {("queued",): 120, ("running",): 180}
+
+
+@pytest.mark.django_db
+def test_the_disk_of_the_sites_files_is_told(data_dir: Path, settings: Any) -> None:
+    told = samples()
+    assert 0 < told["practicum_disk_free_bytes"][()] <= told["practicum_disk_size_bytes"][()]
+    settings.PRACTICUM_DATA_DIR = data_dir / "gone"
+    assert "practicum_disk_free_bytes" not in samples()
 
 
 @pytest.mark.django_db
