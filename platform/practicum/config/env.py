@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 ENVIRONMENTS = ("demo", "production", "test")
 ENGINES = ("docker", "local")
+LOG_FORMATS = ("line", "json")
 MIN_SECRET_LENGTH = 32
 # "name@host", or "A name <name@host>"; one line.
 ADDRESS = re.compile(r"^([^<>@\r\n]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)\Z")
@@ -45,6 +46,7 @@ KNOWN = frozenset(
         "PRACTICUM_INSTANCE",
         "PRACTICUM_ALLOWED_HOSTS",
         "PRACTICUM_TIME_ZONE",
+        "PRACTICUM_LOG_FORMAT",
         "PRACTICUM_EMAIL_HOST",
         "PRACTICUM_EMAIL_PORT",
         "PRACTICUM_EMAIL_USER",
@@ -113,6 +115,7 @@ class Environment:
     instance: str
     allowed_hosts: tuple[str, ...]
     time_zone: str
+    log_format: str
     email: Email
     snapshots: Snapshots
 
@@ -141,6 +144,9 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
     engine = variables.get("PRACTICUM_ENGINE", "docker")
     if engine not in ENGINES:
         faults.append(f"PRACTICUM_ENGINE is {engine!r}; it must be one of {', '.join(ENGINES)}.")
+    log_format = variables.get("PRACTICUM_LOG_FORMAT") or "line"
+    if log_format not in LOG_FORMATS:
+        faults.append(f"PRACTICUM_LOG_FORMAT is {log_format!r}; it must be one of {', '.join(LOG_FORMATS)}.")
 
     def secret(name: str) -> str:
         value = variables.get(name, "")
@@ -197,6 +203,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         instance=variables.get("PRACTICUM_INSTANCE", "practicum"),
         allowed_hosts=allowed,
         time_zone=variables.get("PRACTICUM_TIME_ZONE", "UTC"),
+        log_format=log_format,
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
     )

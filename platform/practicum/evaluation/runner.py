@@ -53,6 +53,7 @@ from practicum.evaluation.judges import evaluate_digest_of
 from practicum.evaluation.models import Phase, Run, RunState
 from practicum.evaluation.outages import through_outage
 from practicum.evaluation.seeding import plan_of
+from practicum.lib.logcontext import about
 from practicum.submissions import store
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,12 @@ MEASURED_AT, RUN_FILE = "/measured", "run.json"
 
 def evaluate(run: Run, *, engine: Engine, clock: Clock) -> None:
     """Bring a claimed run to its end, or back in line where the fault is ours. A run lost to another is left alone."""
-    bench = Bench(run, engine=engine, clock=clock)
+    with about(run=run.pk, submission=run.submission_id, lease=run.lease_id):
+        _evaluate(Bench(run, engine=engine, clock=clock))
+
+
+def _evaluate(bench: Bench) -> None:
+    run = bench.run
     try:
         bench.finish(bench.work())
     except Stale:

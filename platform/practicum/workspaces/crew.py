@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Executor
 from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, close_old_connections, connection
 
 from practicum.errors import Fault, Refused
+from practicum.lib.logcontext import about
 
 log = logging.getLogger("practicum.sessions")
 
@@ -32,16 +33,24 @@ class Crew:
         self._ended: dict[Hashable, float] = {}
         self._faults: dict[type[Exception], str] = {}
 
-    def give(self, key: Hashable, job: Callable[[], object], *, every: float = 0.0) -> bool:
-        """Run ``job`` soon, unless one of this key runs, or ended less than ``every`` seconds ago."""
+    def give(
+        self, key: Hashable, job: Callable[[], object], *, every: float = 0.0, ids: Mapping[str, object] | None = None
+    ) -> bool:
+        """Run ``job`` soon, unless one of this key runs, or ended less than ``every`` seconds ago. Its lines of the log
+        carry ``ids``.
+        """
         with self._guard:
             now = time.monotonic()
             if key in self._busy or now - self._ended.get(key, -FORGET_SECONDS) < every:
                 return False
             self._busy.add(key)
             self._ended = {k: at for k, at in self._ended.items() if now - at < FORGET_SECONDS}
-        self._executor.submit(self._run, key, job)
+        self._executor.submit(self._run_about, key, job, ids or {})
         return True
+
+    def _run_about(self, key: Hashable, job: Callable[[], object], ids: Mapping[str, object]) -> None:
+        with about(**ids):
+            self._run(key, job)
 
     def _run(self, key: Hashable, job: Callable[[], object]) -> None:
         try:

@@ -63,7 +63,7 @@ def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: 
             _advance(session, kept=kept, now=now, hub=hub, crew=crew, clock=clock)
     for lease in draining_leases(NOTEBOOKS):
         job = partial(clear_away, lease, hub=hub, engine=engine, clock=clock)
-        crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS)
+        crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS, ids={"lease": lease.pk})
 
 
 def claim_and_snapshot(now: datetime, *, engine: Engine, clock: Clock = utc_now) -> bool:
@@ -136,7 +136,7 @@ def _advance(session: Session, *, kept: Collection[UUID], now: datetime, hub: Hu
         lifecycle.fail(session, reason=session.reason or NO_START, now=now)
     elif session.state == SessionState.STARTING:
         job = partial(_follow, session, hub=hub, clock=clock)
-        crew.give(("start", session.pk), job, every=FOLLOW_SECONDS)
+        crew.give(("start", session.pk), job, every=FOLLOW_SECONDS, ids=_ids(session))
     elif session.state == SessionState.RUNNING:
         _watch(session, is_kept=session.lease_id in kept, now=now)
 
@@ -197,13 +197,18 @@ def _leave_line(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock:
         if restorations.hold_up(session.user, now=now):
             return
         lifecycle.begin_attempt(session, now=now)
-        crew.give(("start", session.pk), partial(_start, session, hub=hub, clock=clock))
+        crew.give(("start", session.pk), partial(_start, session, hub=hub, clock=clock), ids=_ids(session))
     elif turn is not None and now >= turn.take_by:
         lifecycle.begin_stop(session, reason=NOT_TAKEN, actor=None, now=now, taken_at=None)
     elif turn is not None and session.deadline != turn.take_by:
         lifecycle.call(session, take_by=turn.take_by, now=now)
     elif turn is None and now >= session.deadline:
         lifecycle.begin_stop(session, reason=WAITED_TOO_LONG, actor=None, now=now)
+
+
+def _ids(session: Session) -> dict[str, object]:
+    """What lines of the log about it carry."""
+    return {"session": session.pk, "lease": session.lease_id, "user": session.user_id}
 
 
 def _start(session: Session, *, hub: Hub, clock: Clock) -> None:

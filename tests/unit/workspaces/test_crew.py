@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from practicum.errors import Stale
+from practicum.lib.logcontext import known
 from practicum.workspaces.crew import Crew, crew_on
 from practicum.workspaces.hub import HubUnavailable
 from tests.unit.workspaces.conftest import Inline
@@ -74,6 +75,15 @@ def test_a_job_that_breaks_does_not_break_the_crew(caplog: pytest.LogCaptureFixt
     crew.give("a", broken)
     assert "a job on a failed" in caplog.text
     assert crew.give("a", lambda: None)
+
+
+def test_what_a_job_writes_carries_its_ids_though_it_runs_in_a_thread_of_its_own() -> None:
+    seen: list[object] = []
+    with ThreadPoolExecutor(1) as executor:
+        crew = Crew(executor)
+        crew.give("a", lambda: seen.append(dict(known())), ids={"session": 7, "lease": "l1"})
+        crew.give("b", lambda: seen.append(dict(known())))
+    assert seen == [{"session": "7", "lease": "l1"}, {}]
 
 
 def test_an_executor_has_one_crew() -> None:
