@@ -159,6 +159,7 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             ),
             _rule("Write to the other side of an internship", "own own all", "+internships:message"),
             _rule("See which interns need attention, and why", "no all all", "portal:attention"),
+            _rule("See what works just now", "all all all", "portal:status"),
             _rule(
                 "Read applications, take them away, answer them, invite people", "no no all",
                 "internships:applications", "internships:application", "internships:applications_csv",

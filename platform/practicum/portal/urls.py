@@ -29,6 +29,7 @@ urlpatterns = [
     path("submissions/", views.own_submissions, name="submissions"),
     path("submissions/<int:submission_id>/", views.submission, name="submission"),
     path("submissions/<int:submission_id>/live/", views.submission_live, name="submission_live"),
+    path("status/", views.status, name="status"),
     path("health/", views.health, name="health"),
     path("metrics", metrics.metrics, name="metrics"),
 ]

@@ -31,6 +31,7 @@ from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
 from practicum.portal.attention import rows_for
 from practicum.portal.forms import EndForm, MentorForm
+from practicum.portal.standing import standings
 from practicum.reviews.clock import clock_of, own_wait
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
 from practicum.workspaces.help_selectors import requests_for
@@ -200,6 +201,14 @@ def submission_live(request: PersonRequest, submission_id: int) -> HttpResponse:
     if seen == request.GET.get("seen"):
         return HttpResponse(status=204)
     return render(request, "portal/submission_live.html", facts | {"seen": seen})
+
+
+@signed_in
+@require_safe
+def status(request: PersonRequest) -> HttpResponse:
+    """What works just now, for whoever is signed in; it renews itself."""
+    now = utc_now()
+    return render(request, "portal/status.html", {"standings": standings(now=now), "now": now})
 
 
 @require_safe
