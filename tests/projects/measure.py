@@ -1,4 +1,4 @@
-"""Measures a project's baseline: ``measure.py <slug> --mode toy|local|full --runs N``, run by the workspace's interpreter.
+"""Measures a project's baseline: ``measure.py <project> --mode toy|local|full --runs N``, run by the workspace's interpreter.
 
 Each run is one triple of toy seed, split secret and training seed, and goes the whole way: data, ``split``, ``train``,
 ``predict``, ``evaluate``. What is printed is each run's metrics and seconds, then mean, standard deviation (n - 1) and n of
@@ -40,9 +40,10 @@ class CantMeasure(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when every run was measured, 2 when something is missing."""
     options = parsed(arguments)
-    project = ROOT / "projects" / options.slug
-    if not (project / "project.toml").is_file():
-        print(f"There is no projects/{options.slug}/project.toml.", file=sys.stderr)
+    places = (Path(options.project), ROOT / "projects" / options.project)
+    project = next((place.resolve() for place in places if (place / "project.toml").is_file()), None)
+    if project is None:
+        print(f"{options.project} is no folder with a project.toml, and no name in projects/.", file=sys.stderr)
         return 2
     sys.path[:0] = [str(project), str(SCORER)]
     try:
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="measure.py", description="Measure a project's baseline.")
-    parser.add_argument("slug", help="the project's folder in projects/")
+    parser.add_argument("project", help="the project's folder, or its name where it ships")
     parser.add_argument("--mode", choices=MODES, default="toy", help="on which data (default: toy)")
     parser.add_argument("--runs", type=int, default=6, metavar="N", help="how many triples (default: 6)")
     parser.add_argument("--data", type=Path, metavar="FOLDER", help="local: where the real data lie")
@@ -85,7 +86,7 @@ def measure(project: Path, options: argparse.Namespace) -> dict[str, Any]:
     facts = tomllib.loads((project / "project.toml").read_text(encoding="utf-8"))
     toy, budget = options.mode == "toy", facts["budget"]
     seconds = options.budget or (float(budget["toy_seconds"]) if toy else 3600.0 * budget["gpu_hours"])
-    measured: dict[str, Any] = {"slug": options.slug, "mode": options.mode, "budget_seconds": seconds, "runs": []}
+    measured: dict[str, Any] = {"slug": project.name, "mode": options.mode, "budget_seconds": seconds, "runs": []}
     measured |= dict(changed) | conditions()
     print(", ".join(f"{name} {value}" for name, value in measured.items() if name != "runs"), flush=True)
     with tempfile.TemporaryDirectory(prefix="practicum-measure-") as folder:
@@ -131,7 +132,7 @@ def real(data: Any, raw: Path, options: argparse.Namespace) -> None:
     if not named:
         raise CantMeasure("--mode local needs real data: give their folder with --data or PRACTICUM_TEST_DATA.")
     if not hasattr(data, "local"):
-        raise CantMeasure(f"projects/{options.slug}/data.py has no local(raw, folder).")
+        raise CantMeasure(f"{options.project}: data.py has no local(raw, folder).")
     try:
         data.local(raw, Path(named))
     except FileNotFoundError as missing:

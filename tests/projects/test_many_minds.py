@@ -220,8 +220,8 @@ def test_what_is_measured_is_what_the_command_says(workspace_python: Path, tmp_p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["nowhere"], "There is no projects/nowhere/project.toml."),
-        (["odd-one-out", "--mode", "local", "--data", "."], "projects/odd-one-out/data.py has no local(raw, folder)."),
+        (["nowhere"], "nowhere is no folder with a project.toml, and no name in projects/."),
+        (["odd-one-out", "--mode", "local", "--data", "."], "odd-one-out: data.py has no local(raw, folder)."),
         (
             ["many-minds", "--mode", "local", "--data", "nowhere"],
             "--mode local needs nowhere/mnist/mnist.npz, and there is no such file.",

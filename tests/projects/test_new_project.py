@@ -36,9 +36,14 @@ def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspac
     said = ""
     for line in here:
         words = [str(workspace_python) if word == "$WORKSPACE_PYTHON" else word for word in line]
-        assert words.pop(0) == "practicum"
+        program = words.pop(0)
+        if program == "practicum":
+            command = [sys.executable, "-c", "from practicum.config.cli import main; main()", *words]
+        else:
+            assert (program, words[0]) == (str(workspace_python), "tests/projects/measure.py")
+            command = [program, str(ROOT / words[0]), *words[1:]]
         done = subprocess.run(
-            [sys.executable, "-c", "from practicum.config.cli import main; main()", *words],
+            command,
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(ROOT / "platform")},
             capture_output=True,
@@ -49,7 +54,8 @@ def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspac
         assert done.returncode == 0, done.stdout + done.stderr
         said += done.stdout
 
-    assert [line[2] for line in here] == ["new", "golden", "check"]
+    assert [line[2] for line in here if line[0] == "practicum"] == ["new", "golden", "check"]
+    assert "(n = 6)" in said
     assert "heart-beats: all 18 checks passed." in said
     parser = CommandParser()
     Command().add_arguments(parser)
