@@ -81,13 +81,18 @@ class HttpHub:
         )
 
     def start(self, username: str) -> bool:
-        """POST the person's server; the person is made known to the hub first where it doesn't know them."""
+        """POST the person's server; the person is made known to the hub first where it doesn't know them.
+
+        A hub that answers and can't start anything now, for it shuts down or can't ask the site for the lease, is unavailable.
+        """
         answer = self._ask("POST", _server(username))
         if answer.status_code == 404:
             self._make_user(username)
             answer = self._ask("POST", _server(username))
         if answer.status_code == 400 and "already running" in _message(answer):
             return True
+        if answer.status_code == 503:
+            raise HubUnavailable(_message(answer))
         if answer.status_code not in (201, 202):
             raise HubRefused(_message(answer))
         return answer.status_code == 201
@@ -186,8 +191,8 @@ def _message(answer: httpx.Response) -> str:
 class MemoryHub:
     """The hub's twin for tests. ``on_start`` does what the hub's spawner would: claim, and make a container.
 
-    ``answers``: by person, what the next starts give: ``ready``, ``pending``, or the message of a refusal. A person
-    without one is refused, so that no test starts what it did not say.
+    ``answers``: by person, what the next starts give: ``ready``, ``pending``, ``unavailable``, or the message of a refusal. A
+    person without one is refused, so that no test starts what it did not say.
     """
 
     def __init__(self, *, on_start: Callable[[str], Any] = lambda _: None) -> None:
@@ -206,6 +211,8 @@ class MemoryHub:
         if username in self.servers:
             return self.servers[username].ready
         answer = self.answers.get(username, []).pop(0) if self.answers.get(username) else "Not laid out."
+        if answer == "unavailable":
+            raise HubUnavailable("The site can't be asked for a lease right now.")
         if answer not in ("ready", "pending"):
             raise HubRefused(answer)
         self.servers[username] = HubServer(ready=False, pending="spawn")

@@ -28,7 +28,7 @@ from practicum.gpus import services as leases
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState, Pool, Purpose
 from practicum.gpus.selectors import free_cpu_pool
 from practicum.internships.models import Internship
-from practicum.workspaces import telling
+from practicum.workspaces import rules, telling
 from practicum.workspaces.models import OPEN_SESSION_STATES, Session, SessionEvent, SessionState
 from practicum.workspaces.tokens import revoke_tokens
 
@@ -110,7 +110,7 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
     changes: dict[str, Any] = {
         "state": SessionState.STARTING,
         "attempts": session.attempts + 1,
-        "deadline": now + START_WITHIN,
+        "deadline": min(now + START_WITHIN, (session.started_at or now) + rules.MOST_ATTEMPTS * START_WITHIN),
     }
     if session.started_at is None:
         changes["started_at"] = now
@@ -119,7 +119,18 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
     move(session, states=[SessionState.QUEUED, SessionState.STARTING], changes=changes, attempts=session.attempts)
     slot = session.lease.slot
     message = f"Starting on {slot}" if session.attempts == 1 else f"Trying again (attempt {session.attempts})"
-    note(session, state="starting", message=message, now=now)
+    # An attempt that was taken back and is made again is the same one.
+    if not session.events.filter(state="starting", message=message).exists():
+        note(session, state="starting", message=message, now=now)
+
+
+def take_back_attempt(session: Session) -> None:
+    """The hub could not even try, which is no fault of this notebook: it does not count. The deadline stays.
+
+    Raises:
+        Stale: it is not being started any more.
+    """
+    move(session, states=[SessionState.STARTING], changes={"attempts": session.attempts - 1}, attempts=session.attempts)
 
 
 @transaction.atomic

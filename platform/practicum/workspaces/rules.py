@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from practicum.gpus.spare import NOTICE
 
+MOST_ATTEMPTS = 3
 # Who waited for less is still there; who waited for longer is told, and has ten minutes to come.
 STILL_THERE = timedelta(minutes=2)
 CLAIM_WITHIN = timedelta(minutes=10)
@@ -132,7 +133,7 @@ def warning(watch: Watch, *, now: datetime) -> str | None:
 
 def may_start_again(attempts: int) -> bool:
     """A start that failed is tried twice more."""
-    return attempts < 3
+    return attempts < MOST_ATTEMPTS
 
 
 @dataclass(frozen=True)

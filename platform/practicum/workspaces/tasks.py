@@ -23,7 +23,7 @@ from practicum.lib.clock import utc_now
 from practicum.workspaces import archives, lifecycle, places, restorations, rules, snapshots
 from practicum.workspaces.clearing import clear_away
 from practicum.workspaces.crew import Crew, crew_on
-from practicum.workspaces.hub import Hub, HubRefused
+from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.reconcile import reconcile
 from practicum.workspaces.selectors import next_turn_of, open_sessions, turn_of, watch_of
@@ -212,9 +212,12 @@ def _ids(session: Session) -> dict[str, object]:
 
 
 def _start(session: Session, *, hub: Hub, clock: Clock) -> None:
-    """Ask the hub once. A hub that is away is asked again; a refusal counts as a failed attempt."""
+    """Ask the hub once. A hub that is away, or can't ask the site, is asked again; a refusal counts as a failed attempt."""
     try:
         is_ready = hub.start(session.user.username)
+    except HubUnavailable:
+        lifecycle.take_back_attempt(session)
+        raise
     except HubRefused as refusal:
         _give_up_or_wait(session, message=refusal.message, now=clock())
         return

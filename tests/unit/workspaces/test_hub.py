@@ -226,6 +226,13 @@ def test_a_proxy_that_finds_no_hub_is_an_unavailable_hub() -> None:
         HttpHub("http://hub/hub/api", token="secret", transport=away).server("ines")
 
 
+def test_a_hub_that_can_start_nothing_now_is_unavailable_and_says_why() -> None:
+    said = httpx.Response(503, json={"status": 503, "message": "The site can't be asked for a lease right now."})
+    hub = HttpHub("http://hub/hub/api", token="secret", transport=httpx.MockTransport(lambda _: said))
+    with pytest.raises(HubUnavailable, match="can't be asked for a lease"):
+        hub.start("ines")
+
+
 def test_a_start_costs_one_request_for_a_known_person_and_sends_no_options() -> None:
     hub, server = make("http", "ready", "ready")
     hub.start("ines")

@@ -184,15 +184,39 @@ def test_a_start_the_hub_says_failed_after_its_claim_is_tried_again(world: World
     assert ends(session) == ("running", "active")
 
 
-def test_a_hub_that_is_away_costs_no_attempt_but_the_first(world: World, intern: Any, internship: Any) -> None:
+def test_a_hub_that_is_away_costs_no_attempt(world: World, intern: Any, internship: Any) -> None:
     session = world.open(intern, "ready")
     world.hub.is_away = True
     for _ in range(5):
         world.tick(after=2 * SECOND)
-    assert (*ends(session), session.attempts) == ("starting", "granted", 1)
+    assert (*ends(session), session.attempts) == ("starting", "granted", 0)
     world.hub.is_away = False
     world.tick(after=2 * SECOND)
     assert ends(session) == ("running", "active")
+
+
+def test_a_site_that_does_not_answer_the_hub_costs_no_attempt_and_is_one_line(
+    world: World, intern: Any, internship: Any
+) -> None:
+    session = world.open(intern, "No space left.", *["unavailable"] * 6, "ready")
+    for _ in range(7):
+        world.tick(after=2 * SECOND)
+    assert (*ends(session), session.attempts) == ("starting", "granted", 1)
+    world.tick(after=2 * SECOND)
+    assert (*ends(session), session.attempts) == ("running", "active", 2)
+    assert messages(session).count("Trying again (attempt 2)") == 1
+
+
+def test_a_site_that_never_answers_the_hub_ends_the_start_in_a_quarter_of_an_hour(
+    world: World, intern: Any, internship: Any
+) -> None:
+    session = world.open(intern, *["unavailable"] * 40)
+    for _ in range(29):
+        world.tick(after=30 * SECOND)
+    assert ends(session) == ("starting", "granted")
+    for _ in range(3):
+        world.tick(after=30 * SECOND)
+    assert ends(session)[0] == "failed"
 
 
 def test_a_start_that_never_comes_up_fails_at_its_deadline_and_can_be_tried_again(
