@@ -166,24 +166,23 @@ def _feature_rows(file: Path) -> list[bytes]:
     return [row for column in read_npz(file).values() if column.row_shape for row in column.rows]
 
 
-def _no_order(answers: Mapping[str, Rows], *, because: str = "the order of the hidden rows") -> None:
+def _no_order(
+    answers: Mapping[str, Rows], *, of: str = "hidden rows", mend: str = "sort them by id or shuffle them"
+) -> None:
     """Rows that stand next to each other share a label no more often than chance says."""
-    for name, column in answers.items():
-        if name == "id" or column.row_shape:
-            continue
-        rows = column.rows
+    for name, rows in _labels(answers):
         chance = sum((count / len(rows)) ** 2 for count in Counter(rows).values())
         equal = sum(a == b for a, b in pairwise(rows)) / max(len(rows) - 1, 1)
         if equal > chance + 4 * math.sqrt(chance * (1 - chance) / len(rows)) + TOLERANCE:
-            mend = "sort them by id or shuffle them" if "rows" in because else "make them of the secret"
-            raise Fault(f"{because} tells {name}: {mend}")
+            raise Fault(f"the order of the {of} tells {name}: {mend}")
 
 
 def _no_telling_id(answers: Mapping[str, Rows]) -> None:
     """Neither the remainder of an id nor its place among the ids says the label."""
     ids = answers["id"].whole_numbers()
     by_id = sorted(range(len(ids)), key=lambda row: ids[row])
-    _no_order({name: column.reordered(by_id) for name, column in answers.items()}, because="the order of the ids")
+    in_order = {name: column.reordered(by_id) for name, column in answers.items()}
+    _no_order(in_order, of="ids", mend="make them of the secret")
     for name, labels in _labels(answers):
         for divisor in REMAINDERS:
             if _tells([one % divisor for one in ids], labels):

@@ -46,6 +46,11 @@ def worker_seen_at() -> datetime | None:
     return datetime.fromtimestamp(touched, tz=UTC)
 
 
+def is_at_work(beat: datetime | None, *, now: datetime) -> bool:
+    """The worker whose last heartbeat this is works."""
+    return beat is not None and now - beat < WORKER_LATE
+
+
 def hub_answers() -> bool:
     """The hub's API says its version within half a second."""
     try:
@@ -58,7 +63,7 @@ def parts(*, now: datetime) -> list[Part]:
     """Every part with what to do about it: worker, hub, and one agent a server."""
     worker = worker_seen_at()
     found = [
-        Part("Worker", worker is not None and now - worker < WORKER_LATE, worker, "Evaluations and notebooks wait."),
+        Part("Worker", is_at_work(worker, now=now), worker, "Evaluations and notebooks wait."),
         Part("Hub", hub_answers(), None, "Notebooks that run go on; none can be opened."),
     ]
     for server in Server.objects.all():

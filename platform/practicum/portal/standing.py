@@ -10,7 +10,7 @@ from django.db.models import Count, Min
 from practicum.evaluation.models import Run, RunState
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState, Purpose, ServerState, Slot, SlotKind
 from practicum.gpus.selectors import silent_servers
-from practicum.portal.health import WORKER_LATE, hub_answers, worker_seen_at
+from practicum.portal.health import hub_answers, is_at_work, worker_seen_at
 
 LONG_IN_LINE = timedelta(minutes=30)
 
@@ -27,8 +27,7 @@ class Standing:
 
 def standings(*, now: datetime) -> list[Standing]:
     """Every line, in a fixed number of queries."""
-    beat = worker_seen_at()
-    works = beat is not None and now - beat < WORKER_LATE
+    works = is_at_work(worker_seen_at(), now=now)
     return [_notebooks(works=works, now=now), _evaluations(works=works, now=now), _gpus(now=now)]
 
 

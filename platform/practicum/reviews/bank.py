@@ -132,7 +132,7 @@ def use(mentor: User, *, submission: Submission, snippet_id: int, now: datetime)
         NotFound: it is not in this project's bank, or the submission is not this mentor's to review.
     """
     check_mentor(mentor, submission=submission)
-    if not bank_of(submission).filter(pk=snippet_id).update(used=F("used") + 1, used_at=now):
+    if not _count_use(bank_of(submission).filter(pk=snippet_id), now=now):
         raise NotFound
 
 
@@ -153,7 +153,11 @@ def use_own(mentor: User, *, submission: Submission, line: int, place: int, now:
         digest=digest_bytes(body.encode()),
         defaults={"body": body, "used_at": now},
     )
-    Snippet.objects.filter(pk=snippet.pk).update(used=F("used") + 1, used_at=now)
+    _count_use(Snippet.objects.filter(pk=snippet.pk), now=now)
+
+
+def _count_use(snippets: QuerySet[Snippet], *, now: datetime) -> int:
+    return snippets.update(used=F("used") + 1, used_at=now)
 
 
 @transaction.atomic

@@ -123,7 +123,7 @@ def mail(*, connect: Callable[[], Any] = get_connection) -> list[Finding]:
 def signs_of_life(*, now: datetime) -> list[Finding]:
     """The worker's heartbeat, and each server's agent with the driver it tells of."""
     beat = health.worker_seen_at()
-    if beat is None or now - beat > health.WORKER_LATE:
+    if beat is None or not health.is_at_work(beat, now=now):
         said = "never seen" if beat is None else f"not seen for {(now - beat).total_seconds():.0f} s"
         mend = "docker compose up -d worker\ndocker compose logs --tail=50 worker"
         found = [to_mend("worker", f"{said}: evaluations and notebooks wait", mend)]
