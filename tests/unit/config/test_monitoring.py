@@ -73,7 +73,7 @@ def test_panels_fill_the_grid_without_overlapping() -> None:
 
 
 def test_the_operators_page_names_every_alert_and_every_metric(told: set[str]) -> None:
-    page = (FOLDER.parents[1] / "docs/operations.md").read_text()
+    page = (FOLDER.parents[1] / "docs/operator/watch.md").read_text()
     named = set(re.findall(r"`(Practicum\w+)` \| (\w+)", page))
     assert named == {(rule["alert"], rule["labels"]["severity"]) for rule in alerts()}
     assert set(METRIC.findall(page)) == told
