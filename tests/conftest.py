@@ -75,10 +75,12 @@ def data_dir(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def forgotten_usage() -> None:
-    """What an earlier test's leases used is no longer in memory."""
+    """What an earlier test's leases used, and the outages it went through, are no longer in memory."""
+    from practicum.evaluation import outages
     from practicum.gpus.seen import usage
 
     usage.forget()
+    outages.forget()
 
 
 def make_user(username: str, *, role: str, name: str) -> Any:

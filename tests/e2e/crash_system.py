@@ -30,6 +30,65 @@ ROOT = Path(__file__).resolve().parents[2]
 PROXY = ROOT / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
 BIN = Path(sys.executable).parent
 A_MINUTE = "interval '1 minute'"
+GPUS = {
+    "gpu_gb": 1,
+    "kind": "gpu",
+    "report": 'Report(gpus=[Gpu(f"GPU-{n}", n, "H100", 80 << 30, 0, 0.0) for n in range(8)])',
+}
+PROCESSORS = {"gpu_gb": 0, "kind": "cpu", "report": "Report(cpu_slots=8)"}
+# Two of the staff and the interns named, each with an internship and a session of the site.
+PEOPLE = """
+import json
+from copy import deepcopy
+from datetime import date, timedelta
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from practicum.accounts.models import User
+from practicum.catalog.models import Project, ProjectVersion
+from practicum.gpus.inventory import Gpu, Report, register_report
+from practicum.gpus.models import Pool, Quota, Server
+from practicum.internships.models import Cohort
+from practicum.internships.services import start_internship
+from practicum.lib.clock import utc_now
+from tests.conftest import MANIFEST
+from tests.engine import doubling
+
+def account(name, role):
+    user = User(username=name, email=f"{{name}}@example.org", name=name.title(), role=role)
+    user.set_unusable_password()
+    user.save()
+    return user
+
+now, today, instance = utc_now(), date.today(), settings.PRACTICUM_INSTANCE
+admin, mentor = account("ada", "admin"), account("mira", "mentor")
+cohort = Cohort.objects.create(slug="spring", name="Spring", starts_on=today, ends_on=today + timedelta(days=50))
+project = Project.objects.create(slug="digits", title="Digits", question="How few pixels?")
+manifest = deepcopy(MANIFEST)
+manifest["budget"]["gpu_gb"] = {gpu_gb}
+version = ProjectVersion.objects.create(
+    project=project, number=1, digest="d" * 64, manifest=manifest, mode="toy", image="-", published_at=now, published_by=admin
+)
+for folder in (version.folder / "project", version.folder / "public", version.hidden_folder / "inputs"):
+    folder.mkdir(parents=True)
+(version.hidden_folder / "answers").mkdir()
+doubling.publish(version, settings=settings, seconds=120)
+version.manifest["submission"]["per_day"] = 2
+version.save()
+settings.PRACTICUM_INSTANCE = instance
+register_report(Server.objects.get_or_create(name="gpu-server-1")[0], report={report}, now=now)
+Quota.objects.create(cohort=cohort, pool=Pool.objects.get(kind="{kind}"), guaranteed=8)
+sessions = {{}}
+for name in {names!r}:
+    user = account(name, "intern")
+    start_internship(user, mentor=mentor, cohort=cohort, version=version, actor=admin, now=now)
+    session = SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session.save()
+    sessions[name] = session.session_key
+print(json.dumps({{"sessions": sessions, "inputs": str(version.hidden_folder / "inputs")}}))
+"""
 
 
 @dataclass

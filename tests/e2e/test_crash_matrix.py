@@ -18,7 +18,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.e2e.crash_system import CrashSystem, crash_system
+from tests.e2e.crash_system import GPUS, PEOPLE, CrashSystem, crash_system
 from tests.e2e.own_engine import OwnEngine
 from tests.tools.waiting import wait_for
 
@@ -40,59 +40,6 @@ def predict(artifact, inputs, out):
     while (inputs / "NAME").exists():
         time.sleep(0.02)
     (out / "predictions.json").write_text(json.dumps([2 * n if n else 7 for n in numbers]))
-"""
-PEOPLE = """
-import json
-from copy import deepcopy
-from datetime import date, timedelta
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from practicum.accounts.models import User
-from practicum.catalog.models import Project, ProjectVersion
-from practicum.gpus.inventory import Gpu, Report, register_report
-from practicum.gpus.models import Pool, Quota, Server
-from practicum.internships.models import Cohort
-from practicum.internships.services import start_internship
-from practicum.lib.clock import utc_now
-from tests.conftest import MANIFEST
-from tests.engine import doubling
-
-def account(name, role):
-    user = User(username=name, email=f"{{name}}@example.org", name=name.title(), role=role)
-    user.set_unusable_password()
-    user.save()
-    return user
-
-now, today, instance = utc_now(), date.today(), settings.PRACTICUM_INSTANCE
-admin, mentor = account("ada", "admin"), account("mira", "mentor")
-cohort = Cohort.objects.create(slug="spring", name="Spring", starts_on=today, ends_on=today + timedelta(days=50))
-project = Project.objects.create(slug="digits", title="Digits", question="How few pixels?")
-manifest = deepcopy(MANIFEST)
-manifest["budget"]["gpu_gb"] = 1
-version = ProjectVersion.objects.create(
-    project=project, number=1, digest="d" * 64, manifest=manifest, mode="toy", image="-", published_at=now, published_by=admin
-)
-for folder in (version.folder / "project", version.folder / "public", version.hidden_folder / "inputs"):
-    folder.mkdir(parents=True)
-(version.hidden_folder / "answers").mkdir()
-doubling.publish(version, settings=settings, seconds=120)
-version.manifest["submission"]["per_day"] = 2
-version.save()
-settings.PRACTICUM_INSTANCE = instance
-gpus = [Gpu(f"GPU-{{n}}", n, "H100", 80 << 30, 0, 0.0) for n in range(8)]
-register_report(Server.objects.create(name="gpu-server-1"), report=Report(gpus=gpus), now=now)
-Quota.objects.create(cohort=cohort, pool=Pool.objects.get(kind="gpu"), guaranteed=8)
-sessions = {{}}
-for name in {names!r}:
-    user = account(name, "intern")
-    start_internship(user, mentor=mentor, cohort=cohort, version=version, actor=admin, now=now)
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(user.pk), user.get_session_auth_hash()
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-    session.save()
-    sessions[name] = session.session_key
-print(json.dumps({{"sessions": sessions, "inputs": str(version.hidden_folder / "inputs")}}))
 """
 BOTH = ("first-of-two", "second-of-two")
 LATE = {False: "fenced-comes-late", True: "broken-comes-late"}
@@ -239,7 +186,7 @@ def rounds(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> I
     """The system, with an intern for every cell."""
     names = [f"{victim}-{moment}" for victim, moment in product(VICTIMS, MOMENTS)] + [*LATE.values(), *BOTH]
     folder = tmp_path_factory.mktemp("crash")
-    with crash_system(folder, engine=own_engine, people=PEOPLE.format(names=names)) as system:
+    with crash_system(folder, engine=own_engine, people=PEOPLE.format(names=names, **GPUS)) as system:
         yield Rounds(system)
 
 

@@ -14,6 +14,8 @@ from practicum.accounts.kinds import kind_of
 from practicum.accounts.models import Notice, User
 from practicum.errors import Fault
 
+ADDRESS_REFUSED = "The mail server refused the address."
+
 
 class NotMailed(Fault):
     """The mail server did not take it; the message says why."""
@@ -56,7 +58,7 @@ def send(mail: EmailMessage) -> None:
     try:
         mail.send()
     except smtplib.SMTPRecipientsRefused:
-        raise NotMailed("The mail server refused the address.") from None
+        raise NotMailed(ADDRESS_REFUSED) from None
     except smtplib.SMTPAuthenticationError:
         raise NotMailed("The mail server refused the site's own sign-in; an admin has to mend it.") from None
     except (smtplib.SMTPException, OSError):

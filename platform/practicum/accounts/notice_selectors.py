@@ -8,7 +8,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from practicum.accounts.kinds import BY_SLUG, Kind, kind_of, kinds_for
-from practicum.accounts.models import Delivery, MailWay, Notice, NoticeChoice, NoticeSettings, User
+from practicum.accounts.mail import ADDRESS_REFUSED
+from practicum.accounts.models import (
+    Channel,
+    Delivery,
+    DeliveryState,
+    MailWay,
+    Notice,
+    NoticeChoice,
+    NoticeSettings,
+    User,
+)
 from practicum.errors import NotFound
 
 
@@ -66,3 +76,9 @@ def last_deliveries_of(user: User) -> list[Delivery]:
     rows = Delivery.objects.filter(notice__user=user).select_related("notice").order_by("-notice__made_at", "-pk")
     newest = [rows.filter(channel=channel).first() for channel in ("mail", "webhook")]
     return [delivery for delivery in newest if delivery is not None]
+
+
+def untaken_mail() -> QuerySet[Delivery]:
+    """Mails that wait because the mail server did not take them, whoever they are for."""
+    waiting = Delivery.objects.filter(channel=Channel.MAIL, state=DeliveryState.WAITING)
+    return waiting.exclude(last_error__in=("", ADDRESS_REFUSED))

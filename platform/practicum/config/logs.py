@@ -45,6 +45,19 @@ class Ids(logging.Filter):
         return True
 
 
+class Outages(logging.Filter):
+    """Leaves out Django's traceback of a request that found the database away or the disk full: ``config.outages`` says that
+    once.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Every other line passes."""
+        # Only here: logging is set up before Django's database is there to be imported.
+        from practicum.lib.faults import ground_of
+
+        return not (record.exc_info and ground_of(record.exc_info[1]))
+
+
 class JsonFormatter(logging.Formatter):
     """A line as one JSON object: ``at``, ``level``, ``logger``, ``message``, the ids, and ``exception`` where there is one."""
 

@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "practicum.config.middleware.RefusalMiddleware",
+    "practicum.config.outages.OutageMiddleware",
 ]
 
 TEMPLATES = [
@@ -222,7 +223,10 @@ OAUTH2_PROVIDER = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"ids": {"()": "practicum.config.logs.Ids"}},
+    "filters": {
+        "ids": {"()": "practicum.config.logs.Ids"},
+        "outages": {"()": "practicum.config.logs.Outages"},
+    },
     "formatters": {
         "line": {"format": "%(levelname)s %(name)s: %(message)s%(suffix)s"},
         "json": {"()": "practicum.config.logs.JsonFormatter"},
@@ -232,7 +236,7 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["outages"]},
         # A line a request: on a server; the demo's console is for people.
         "practicum.request": {"level": "INFO" if ENVIRONMENT.is_production else "WARNING"},
         "httpx": {"level": "WARNING"},

@@ -18,3 +18,5 @@ urlpatterns = [
     path("", include("practicum.persons.urls")),
     path("", include("practicum.digests.urls")),
 ]
+
+handler500 = "practicum.config.outages.failed"

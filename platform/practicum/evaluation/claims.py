@@ -34,7 +34,7 @@ class Claim:
 def claim_next(*, worker: str, now: datetime) -> Run | None:
     """The run that waited longest and may start now is this worker's; None when there is none."""
     ready = Q(lease__isnull=True) | Q(lease__state=LeaseState.GRANTED)
-    due = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    due = Q(not_before__isnull=True) | Q(not_before__lte=now) | Q(not_before__gt=now + rules.NEVER_SO_FAR_AHEAD)
     waiting = Run.objects.filter(ready, due, state=RunState.QUEUED, deadline__gt=now).order_by("queued_at", "pk")
     for run_id, token in list(waiting.values_list("pk", "token")[:CANDIDATES]):
         try:
@@ -164,9 +164,11 @@ def give_back(claim: Claim, *, reason: str, now: datetime, counts: bool = True) 
 def expire(*, now: datetime) -> list[int]:
     """Runs whose worker fell silent, or that take too long, go back in line; those that waited too long end.
 
-    Returns the ids of the runs that were moved.
+    A sign of life from a time to come was given by a clock that was wrong, and is none. Returns the ids of the runs that were
+    moved.
     """
-    silent = Q(state=RunState.RUNNING) & (Q(lease_until__lte=now) | Q(deadline__lte=now))
+    is_silent = Q(lease_until__lte=now) | Q(lease_until__gt=now + rules.NEVER_SO_FAR_AHEAD)
+    silent = Q(state=RunState.RUNNING) & (is_silent | Q(deadline__lte=now))
     overdue = Q(state=RunState.QUEUED, deadline__lte=now)
     moved = []
     for run_id, token, state in Run.objects.filter(silent | overdue).values_list("pk", "token", "state"):

@@ -1,4 +1,4 @@
-"""A database that is away for a moment costs no evaluation: what a worker has to write is written when it is back.
+"""A database that is away for two minutes costs no evaluation: what a worker has to write is written when it is back.
 
 Writing again is safe because every write of a run is one transaction on its fencing token: one that was committed just
 before the connection broke finds its row moved, and one whose run was given to another worker meanwhile writes nothing.
@@ -17,24 +17,42 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Shorter than a claim holds without a sign of life (``rules.CLAIM_HOLDS``): it is still this worker's afterwards.
-OUTAGE_SECONDS = 30.0
+# Longer than a claim holds without a sign of life: while the database is away nobody else can claim the run either, and for
+# ``SETTLE_SECONDS`` after an outage nobody is taken for silent, so that those who went through it come first.
+OUTAGE_SECONDS = 120.0
 PAUSE_SECONDS = 0.5
+SETTLE_SECONDS = 10 * PAUSE_SECONDS
+_met_at = float("-inf")
+
+
+def is_settling() -> bool:
+    """A write of this worker met an outage just now: no sign of life may be missed yet."""
+    return time.monotonic() - _met_at < SETTLE_SECONDS
+
+
+def forget() -> None:
+    """No outage was met."""
+    global _met_at
+    _met_at = float("-inf")
 
 
 def through_outage(write: Callable[[], Result]) -> Result:
-    """What ``write`` returns; where the connection breaks, it is called again on a new one, for 30 seconds.
+    """What ``write`` returns; where the connection breaks, it is called again on a new one, for two minutes.
 
     Raises:
         OperationalError, InterfaceError: the database stayed away, or the caller is in a transaction, which is lost.
     """
-    until = time.monotonic() + OUTAGE_SECONDS
+    global _met_at
+    until, is_told = time.monotonic() + OUTAGE_SECONDS, False
     while True:
         try:
             return write()
         except (OperationalError, InterfaceError) as fault:
             if connection.in_atomic_block or time.monotonic() > until:
                 raise
-            log.warning("the database does not answer; it is asked again: %s", str(fault).strip())
+            if not is_told:
+                log.warning("the database does not answer; it is asked again: %s", " ".join(str(fault).split()))
+                is_told = True
+            _met_at = time.monotonic()
             connection.close()
             time.sleep(PAUSE_SECONDS)

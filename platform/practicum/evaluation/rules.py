@@ -23,6 +23,8 @@ RETRY_AFTER = (timedelta(seconds=5), timedelta(seconds=60), timedelta(minutes=5)
 ENGINE_AWAY_RETRY = timedelta(seconds=10)
 QUEUED_AT_MOST = timedelta(hours=24)
 CLAIM_HOLDS = timedelta(seconds=45)
+# Longer than any claim holds, and than any retry waits: only a clock that was wrong writes such a time.
+NEVER_SO_FAR_AHEAD = timedelta(minutes=30)
 AROUND_PREDICT = timedelta(minutes=6)
 SCORE_SECONDS = 120.0
 OUTPUT_BYTES = 256 * MEBIBYTE

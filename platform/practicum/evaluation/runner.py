@@ -53,6 +53,7 @@ from practicum.evaluation.judges import evaluate_digest_of
 from practicum.evaluation.models import Phase, Run, RunState
 from practicum.evaluation.outages import through_outage
 from practicum.evaluation.seeding import plan_of
+from practicum.lib.faults import ground_of
 from practicum.lib.logcontext import about
 from practicum.submissions import store
 
@@ -88,7 +89,8 @@ def _evaluate(bench: Bench) -> None:
         log.error("run %s failed by our fault: %s", run.pk, fault)
         _give_back(bench, reason=str(fault), counts=True)
     except Exception as fault:
-        _give_back(bench, reason=f"{type(fault).__name__}: {fault}", counts=True)
+        # A full disk, or a database that stayed away, is nobody's try: it is tried again once there is room, or an answer.
+        _give_back(bench, reason=f"{type(fault).__name__}: {fault}", counts=ground_of(fault) is None)
         raise
     finally:
         bench.clear()

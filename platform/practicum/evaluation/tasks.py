@@ -15,6 +15,7 @@ from django.conf import settings
 from practicum.engine import LABEL_INSTANCE, LABEL_KIND, LABEL_RUN, LABEL_TOKEN, Engine, Labels
 from practicum.evaluation import claims, runner, slots
 from practicum.evaluation.models import Run, RunState
+from practicum.evaluation.outages import is_settling
 from practicum.lib.clock import utc_now
 from practicum.submissions import store
 
@@ -30,6 +31,8 @@ def claim_and_run(now: datetime, *, engine: Engine, worker_name: str, clock: Clo
     Raises:
         EngineUnavailable: the engine does not answer; runs stay in line, and their tries are not counted.
     """
+    if is_settling():
+        return False
     claims.expire(now=now)
     if not Run.objects.filter(state=RunState.QUEUED).exists():
         return False
@@ -47,7 +50,7 @@ def reconcile(now: datetime, *, engine: Engine) -> None:
     Raises:
         EngineError: the engine can't be asked; the rows are in order all the same.
     """
-    for run_id in claims.expire(now=now):
+    for run_id in () if is_settling() else claims.expire(now=now):
         log.warning("run %s was given back or given up: its worker fell silent or its time was over", run_id)
     store.sweep_staging(now=now)
     clear_away(engine=engine)

@@ -201,13 +201,14 @@ def tokens_of(server: Server) -> list[AgentToken]:
 
 
 def is_silent(server: Server, *, now: datetime) -> bool:
-    """Its agent has not reported for 30 seconds, or never."""
-    return server.seen_at is None or now - server.seen_at > SILENT_AFTER
+    """Its agent has not reported for 30 seconds, or never. A report from a time to come tells of a clock that was wrong."""
+    return server.seen_at is None or abs(now - server.seen_at) > SILENT_AFTER
 
 
 def silent_servers(*, now: datetime) -> QuerySet[Server]:
     """Servers whose agent fell silent; their leases are kept."""
-    return Server.objects.filter(Q(seen_at__isnull=True) | Q(seen_at__lt=now - SILENT_AFTER))
+    apart = Q(seen_at__lt=now - SILENT_AFTER) | Q(seen_at__gt=now + SILENT_AFTER)
+    return Server.objects.filter(Q(seen_at__isnull=True) | apart)
 
 
 def has_gpus() -> bool:

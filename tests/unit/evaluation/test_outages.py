@@ -59,7 +59,18 @@ def test_a_write_whose_connection_broke_is_made_again_on_a_new_one(line: Line) -
     assert (line.closed, line.moment) == (2, 2 * outages.PAUSE_SECONDS)
 
 
-def test_a_database_that_stays_away_is_told_before_the_claim_runs_out(line: Line) -> None:
+def test_for_seconds_after_an_outage_nobody_is_taken_for_silent(
+    shared_database: None, internship: Any, hand_in: Callable[..., Submission], engine: MemoryEngine, now: datetime
+) -> None:
+    submission = hand_in(internship)
+    through_outage(failing(OperationalError("gone")))
+    assert not tasks.claim_and_run(now, engine=engine, worker_name="w", clock=lambda: now)
+    outages.forget()
+    assert tasks.claim_and_run(now, engine=engine, worker_name="w", clock=lambda: now)
+    assert submission.runs.get().state == "scored"
+
+
+def test_a_database_that_stays_away_is_told_after_two_minutes(line: Line) -> None:
     with pytest.raises(OperationalError):
         through_outage(failing(*[OperationalError("gone")] * 1000))
 

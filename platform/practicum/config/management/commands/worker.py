@@ -2,7 +2,8 @@
 issues certificates, tells people, repairs.
 
 One process, a few threads. Every loop does bounded work, keeps going when engine, hub or database are away, and says
-so once when that changes. Killing it at any point loses nothing: rows are the truth and the next worker reconciles.
+so once when that changes. While the machine's clock can't be believed (``config.surroundings``) it begins and ends nothing.
+Killing it at any point loses nothing: rows are the truth and the next worker reconciles.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from django.db import DatabaseError, close_old_connections
 from practicum.accounts import notices, sending
 from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
+from practicum.config.surroundings import SteadyClock, Surroundings, surroundings_of
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
 from practicum.digests import tasks as digests
@@ -35,7 +37,7 @@ from practicum.evaluation import tasks as evaluation
 from practicum.gpus import tasks as gpus
 from practicum.internships import readiness
 from practicum.internships import services as internships
-from practicum.lib.clock import utc_now
+from practicum.lib.faults import ground_of
 from practicum.persons import tasks as persons
 from practicum.submissions.likeness import compare_next
 from practicum.workspaces import tasks as workspaces
@@ -59,7 +61,7 @@ DELETION_SECONDS = 10.0
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)  # objects, then so many lesser collections; Python says 700, 10, 10
-HEARTBEAT_FILE = "worker.heartbeat"
+SURROUNDINGS_SECONDS = 2.0
 
 
 class Loop(threading.Thread):
@@ -70,7 +72,7 @@ class Loop(threading.Thread):
         self.work = work
         self.pause = pause
         self.stopping = stopping
-        self.fault = ""
+        self.said: set[str] = set()
 
     def run(self) -> None:
         """Work; pause when there was nothing to do or something failed."""
@@ -83,21 +85,31 @@ class Loop(threading.Thread):
         close_old_connections()
         try:
             busy = self.work()
-        except (Fault, DatabaseError) as error:
-            self.say(str(error))
-            return False
-        except Exception:
-            log.exception("%s failed; it goes on", self.name)
-            self.stopping.wait(self.pause)
+        except Exception as error:
+            if isinstance(error, Fault | DatabaseError) or ground_of(error):
+                self.say(str(error))
+            else:
+                self.say_unexpected(error)
+                self.stopping.wait(self.pause)
             return False
         self.say("")
         return busy
 
     def say(self, fault: str) -> None:
-        """Log a change between working and not working."""
-        if fault != self.fault:
-            log.warning("%s: %s", self.name, fault or "works again")
-            self.fault = fault
+        """Log a change between working and not working; the same fault is said once until it works again."""
+        if fault and fault not in self.said:
+            log.warning("%s: %s", self.name, " ".join(fault.split()))
+            self.said.add(fault)
+        if not fault and self.said:
+            log.warning("%s: works again", self.name)
+            self.said.clear()
+
+    def say_unexpected(self, error: Exception) -> None:
+        """Log a fault of ours, with where it was, once for as long as it stays the same."""
+        fault = f"{type(error).__name__}: {error}"
+        if fault not in self.said:
+            log.exception("%s failed; it goes on", self.name)
+            self.said.add(fault)
 
 
 class Command(BaseCommand):
@@ -116,12 +128,14 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         engine = site_engine()
-        loops = make_loops(engine, evaluations=evaluations, stopping=stopping)
+        clock = SteadyClock()
+        around = surroundings_of(engine, clock=clock)
+        loops = make_loops(engine, evaluations=evaluations, stopping=stopping, clock=clock, around=around)
         for loop in loops:
             loop.start()
         log.info("working: %d evaluations side by side, engine %s", evaluations, settings.PRACTICUM_ENGINE)
         while not stopping.wait(1.0):
-            (settings.PRACTICUM_DATA_DIR / HEARTBEAT_FILE).write_text(str(os.getpid()))
+            around.beat()
         for loop in loops:
             loop.join(timeout=8)
 
@@ -136,9 +150,11 @@ def keep_pace() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
-def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
+def make_loops(
+    engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
+) -> list[Loop]:
     """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
-    evaluate, and delete the data of people who asked for it.
+    evaluate, delete the data of people who asked for it, and look whether everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -146,66 +162,67 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
     reconciled = [0.0]
 
     def tick() -> bool:
-        gpus.allocate(utc_now())
-        workspaces.tick(utc_now(), hub=hub, engine=engine, executor=executor)
+        gpus.allocate(clock.now())
+        workspaces.tick(clock.now(), hub=hub, engine=engine, executor=executor)
         return False
 
     def reconcile() -> bool:
         if time.monotonic() - reconciled[0] >= RECONCILE_SECONDS or not reconciled[0]:
-            workspaces.reconcile(utc_now(), hub=hub, engine=engine)
-            workspaces.settle_archives(utc_now(), engine=engine)
-            workspaces.settle_shares(utc_now(), hub=hub)
-            evaluation.reconcile(utc_now(), engine=engine)
-            replaying.clear_away(utc_now(), engine=engine)
-            notices.prune(now=utc_now())
-            digests.prune(now=utc_now())
-            internships.resume_due(now=utc_now())
-            readiness.end_due(now=utc_now())
+            workspaces.reconcile(clock.now(), hub=hub, engine=engine)
+            workspaces.settle_archives(clock.now(), engine=engine)
+            workspaces.settle_shares(clock.now(), hub=hub)
+            evaluation.reconcile(clock.now(), engine=engine)
+            replaying.clear_away(clock.now(), engine=engine)
+            notices.prune(now=clock.now())
+            digests.prune(now=clock.now())
+            internships.resume_due(now=clock.now())
+            readiness.end_due(now=clock.now())
             reconciled[0] = time.monotonic()
         return False
 
     def follow_help() -> bool:
-        workspaces.follow_help(utc_now(), hub=hub)
+        workspaces.follow_help(clock.now(), hub=hub)
         return False
 
     def estimate() -> bool:
-        gpus.estimate(utc_now())
+        gpus.estimate(clock.now())
         return False
 
     def evaluate(number: int) -> Callable[[], bool]:
-        return lambda: evaluation.claim_and_run(utc_now(), engine=engine, worker_name=f"{name}-{number}")
+        return lambda: evaluation.claim_and_run(clock.now(), engine=engine, worker_name=f"{name}-{number}")
 
     def send(channel: Channel) -> Callable[[], bool]:
-        return lambda: sending.send_waiting(utc_now(), channel=channel)
+        return lambda: sending.send_waiting(clock.now(), channel=channel)
 
     def snapshot() -> bool:
-        return workspaces.claim_and_snapshot(utc_now(), engine=engine)
+        return workspaces.claim_and_snapshot(clock.now(), engine=engine)
 
     def restore() -> bool:
-        return workspaces.claim_and_restore(utc_now(), engine=engine)
+        return workspaces.claim_and_restore(clock.now(), engine=engine)
 
     def certify() -> bool:
-        return credentials.step(utc_now(), engine=engine)
+        return credentials.step(clock.now(), engine=engine)
 
     def delete() -> bool:
-        return persons.delete_due(utc_now(), engine=engine, hub=hub)
+        return persons.delete_due(clock.now(), engine=engine, hub=hub)
 
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
+        Loop("surroundings", around.look, pause=SURROUNDINGS_SECONDS, stopping=stopping),
         Loop("help", follow_help, pause=HELP_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
-        Loop("likenesses", lambda: compare_next(now=utc_now()), pause=LIKENESS_SECONDS, stopping=stopping),
+        Loop("likenesses", lambda: compare_next(now=clock.now()), pause=LIKENESS_SECONDS, stopping=stopping),
         *(
             Loop(f"snapshots {n}", snapshot, pause=SNAPSHOT_SECONDS, stopping=stopping)
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
-        Loop("digests", lambda: digests.step(utc_now()), pause=DIGEST_SECONDS, stopping=stopping),
+        Loop("digests", lambda: digests.step(clock.now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
-        Loop("plans", lambda: gpus.claim_and_plan(utc_now()), pause=1.0, stopping=stopping),
+        Loop("plans", lambda: gpus.claim_and_plan(clock.now()), pause=1.0, stopping=stopping),
         *(
             Loop(f"evaluation {n}", evaluate(n), pause=EVALUATION_SECONDS, stopping=stopping)
             for n in range(1, evaluations + 1)

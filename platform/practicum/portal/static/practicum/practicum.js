@@ -286,3 +286,19 @@ document.addEventListener("htmx:afterSettle", () => { drawCharts(); tellTimes();
 labelThemeToggles();
 drawCharts();
 setInterval(tellTimes, 1000);
+
+// A button whose answer did not come says so; a live part that is asked for again and again need not.
+function tellFailure({ detail: { requestConfig, xhr } }) {
+  if (requestConfig.verb === "get") return;
+  document.querySelector("[data-failure]")?.remove();
+  const said = document.createElement("div");
+  said.className = "alert alert-danger";
+  said.setAttribute("role", "alert");
+  said.dataset.failure = "";
+  said.textContent = xhr.status === 503 || xhr.status === 0
+    ? "The site can't do that just now. Nothing was changed; try again in a minute."
+    : "That did not work. Load the page again to see how it stands.";
+  document.getElementById("content").prepend(said);
+}
+document.addEventListener("htmx:responseError", tellFailure);
+document.addEventListener("htmx:sendError", tellFailure);
