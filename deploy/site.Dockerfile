@@ -9,6 +9,10 @@ COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund --ignore-scripts
 
 FROM ${PYTHON_IMAGE}
+# restic (0.14 or newer) and ssh: backups.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends restic openssh-client \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 1000 --create-home practicum \
  && install -d -o practicum /var/lib/practicum
 COPY --from=node /usr/local/bin/node /usr/local/bin/node

@@ -14,10 +14,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from oauth2_provider.models import AccessToken, Grant, RefreshToken
+from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
 
 from practicum.accounts.models import Role, User
-from practicum.audit.services import record
+from practicum.audit.services import record, record_of_the_site
 from practicum.errors import Conflict, Forbidden, Invalid
 
 # No 0 and o, no 1, i and l: it is read from a screen and typed. 16 of 31 letters are 79 bits.
@@ -198,6 +198,16 @@ def end_sessions(user: User, *, now: datetime) -> None:
     mine = [row.pk for row in rows.iterator() if row.get_decoded().get(SESSION_KEY) == str(user.pk)]
     Session.objects.filter(pk__in=mine).delete()
     end_hub_access(user, now=now)
+
+
+@transaction.atomic
+def end_all_access(*, now: datetime) -> int:
+    """Everybody is signed out, and nothing that the sign-in ever gave to the hub opens anything; returns how many sessions."""
+    signed_out, _ = Session.objects.all().delete()
+    for model in (Grant, IDToken, AccessToken, RefreshToken):
+        model.objects.all().delete()
+    record_of_the_site("account.all_signed_out", now=now, sessions=signed_out)
+    return signed_out
 
 
 def _check_admin(actor: User | None) -> None:

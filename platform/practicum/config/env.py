@@ -56,6 +56,14 @@ KNOWN = frozenset(
         "PRACTICUM_SNAPSHOT_KEEP",
         "PRACTICUM_SNAPSHOT_SECONDS",
         "PRACTICUM_SNAPSHOT_MAX_MB",
+        "PRACTICUM_BACKUP_REPOSITORY",
+        "PRACTICUM_BACKUP_PASSWORD_FILE",
+        "PRACTICUM_BACKUP_SSH_KEY_FILE",
+        "PRACTICUM_BACKUP_KNOWN_HOSTS_FILE",
+        "PRACTICUM_BACKUP_S3_CREDENTIALS_FILE",
+        "PRACTICUM_BACKUP_SNAPSHOTS",
+        "PRACTICUM_BACKUP_KEEP",
+        "PRACTICUM_BACKUP_HOUR",
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -85,6 +93,22 @@ class Snapshots:
     keep: int = 3
     seconds: int = 60
     max_mb: int = 2048
+
+
+@dataclass(frozen=True)
+class Backups:
+    """Where backups go and what opens it; ``keep``: how many daily, weekly and monthly ones stay; ``hour``: when the worker
+    makes the daily one, by the site's clock (None: it makes none).
+    """
+
+    repository: str = ""
+    password_file: str = ""
+    ssh_key_file: str = ""
+    known_hosts_file: str = ""
+    s3_credentials_file: str = ""
+    with_snapshots: bool = False
+    keep: tuple[int, int, int] = (7, 5, 12)
+    hour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +142,7 @@ class Environment:
     log_format: str
     email: Email
     snapshots: Snapshots
+    backups: Backups
 
     @property
     def is_production(self) -> bool:
@@ -206,6 +231,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         log_format=log_format,
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
+        backups=_backups(variables, faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
@@ -227,6 +253,40 @@ def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:
         keep=number("PRACTICUM_SNAPSHOT_KEEP", default=usual.keep, between=(0, 50)),
         seconds=number("PRACTICUM_SNAPSHOT_SECONDS", default=usual.seconds, between=(5, 100)),
         max_mb=number("PRACTICUM_SNAPSHOT_MAX_MB", default=usual.max_mb, between=(1, 1_000_000)),
+    )
+
+
+def _backups(variables: Mapping[str, str], *, faults: list[str]) -> Backups:
+    """What is said of backups; what can't be used is added to ``faults``."""
+
+    def said(name: str) -> str:
+        return variables.get(f"PRACTICUM_BACKUP_{name}", "")
+
+    keep, hour, snapshots = said("KEEP") or "7 5 12", said("HOUR"), said("SNAPSHOTS") or "no"
+    if not re.fullmatch(r"\d{1,3} \d{1,3} \d{1,3}", keep, re.ASCII) or not keep.strip("0 "):
+        faults.append(f"PRACTICUM_BACKUP_KEEP is {keep!r}; it must be three numbers, daily weekly monthly: 7 5 12.")
+        keep = "7 5 12"
+    if hour and not (re.fullmatch(r"\d{1,2}", hour, re.ASCII) and int(hour) < 24):
+        faults.append(f"PRACTICUM_BACKUP_HOUR is {hour!r}; it must be a whole number from 0 to 23, or empty.")
+        hour = ""
+    if snapshots not in ("yes", "no"):
+        faults.append(f"PRACTICUM_BACKUP_SNAPSHOTS is {snapshots!r}; it must be yes or no.")
+    if hour and not (said("REPOSITORY") and said("PASSWORD_FILE")):
+        faults.append("PRACTICUM_BACKUP_HOUR needs PRACTICUM_BACKUP_REPOSITORY and PRACTICUM_BACKUP_PASSWORD_FILE too.")
+    if said("REPOSITORY").startswith("sftp:") and bool(said("SSH_KEY_FILE")) != bool(said("KNOWN_HOSTS_FILE")):
+        faults.append(
+            "PRACTICUM_BACKUP_SSH_KEY_FILE and PRACTICUM_BACKUP_KNOWN_HOSTS_FILE must both be set, or neither."
+        )
+    daily, weekly, monthly = (int(number) for number in keep.split())
+    return Backups(
+        repository=said("REPOSITORY"),
+        password_file=said("PASSWORD_FILE"),
+        ssh_key_file=said("SSH_KEY_FILE"),
+        known_hosts_file=said("KNOWN_HOSTS_FILE"),
+        s3_credentials_file=said("S3_CREDENTIALS_FILE"),
+        with_snapshots=snapshots == "yes",
+        keep=(daily, weekly, monthly),
+        hour=int(hour) if hour else None,
     )
 
 

@@ -53,6 +53,9 @@ PRACTICUM_SNAPSHOT_KEEP = ENVIRONMENT.snapshots.keep
 PRACTICUM_SNAPSHOT_SECONDS = ENVIRONMENT.snapshots.seconds
 PRACTICUM_SNAPSHOT_MAX_BYTES = ENVIRONMENT.snapshots.max_mb * 1024**2
 
+# Backups (practicum.config.keeping); the hour also tells the doctor and the metrics whether one is expected each day.
+PRACTICUM_BACKUPS = ENVIRONMENT.backups
+
 # --- Django --------------------------------------------------------------------------------------------------------
 SECRET_KEY = ENVIRONMENT.secret_key
 DEBUG = False

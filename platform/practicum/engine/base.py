@@ -60,11 +60,12 @@ class Mount:
 
 @dataclass(frozen=True)
 class VolumeMount:
-    """An output volume (see :meth:`Engine.create_output_volume`) at ``target``."""
+    """A volume at ``target``. ``is_filled``: an empty one is first given what the image has there, and its owner."""
 
     name: str
     target: str
     read_only: bool = False
+    is_filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,6 +200,9 @@ class Engine(Protocol):
 
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A volume in memory of at most this size; it lives while a container that mounts it runs. Its name."""
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """A volume on the engine's disk that stays until it is removed; one that is there already is left as it is."""
 
     def remove_volume(self, name: str) -> None:
         """Forget a volume. One that is gone is no error."""

@@ -284,6 +284,11 @@ class DockerEngine:
             )
         return str(volume.name)
 
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """With the default driver; the engine itself leaves one of that name as it is."""
+        with translated():
+            return str(self._client.volumes.create(name, labels={LABEL_MANAGED: "1", **labels}).name)
+
     def remove_volume(self, name: str) -> None:
         """Forget a volume."""
         with translated(), _missing_is_fine():
@@ -357,7 +362,10 @@ def _device_request(uuid: str) -> DeviceRequest:
 
 def _mounts(spec: ContainerSpec) -> list[DockerMount]:
     binds = [DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only) for m in spec.mounts]
-    volumes = [DockerMount(v.target, v.name, type="volume", read_only=v.read_only, no_copy=True) for v in spec.volumes]
+    volumes = [
+        DockerMount(v.target, v.name, type="volume", read_only=v.read_only, no_copy=not v.is_filled)
+        for v in spec.volumes
+    ]
     return binds + volumes
 
 

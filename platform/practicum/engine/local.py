@@ -280,7 +280,11 @@ class LocalEngine:
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A folder; its size is not limited here."""
         del size_bytes, inodes
-        (self.state_dir / "volumes" / name / "files").mkdir(parents=True)
+        return self.create_volume(name, labels=labels)
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """A folder."""
+        (self.state_dir / "volumes" / name / "files").mkdir(parents=True, exist_ok=True)
         (self.state_dir / "volumes" / name / "labels.json").write_text(json.dumps({LABEL_MANAGED: "1", **labels}))
         return name
 

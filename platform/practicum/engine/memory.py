@@ -180,6 +180,10 @@ class MemoryEngine:
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """Note the volume."""
         del size_bytes, inodes
+        return self.create_volume(name, labels=labels)
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """Note the volume."""
         self.ping()
         self.volumes[name] = Volume(name=name, labels={LABEL_MANAGED: "1", **labels})
         return name

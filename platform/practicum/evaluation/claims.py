@@ -161,6 +161,19 @@ def give_back(claim: Claim, *, reason: str, now: datetime, counts: bool = True) 
     return run
 
 
+@transaction.atomic
+def queue_all_again(*, reason: str, now: datetime) -> int:
+    """Every open evaluation waits, for as long as one that was just asked for, and the try that was under way never counts.
+
+    Whoever had a claim on one has none any more. Returns how many there are.
+    """
+    for run_id, token in Run.objects.filter(state=RunState.RUNNING).values_list("pk", "token"):
+        give_back(Claim(run_id, token), reason=reason, now=now, counts=False)
+    waiting = Run.objects.filter(state=RunState.QUEUED)
+    changes: dict[str, Any] = {"token": F("token") + 1, "not_before": None, "deadline": now + rules.QUEUED_AT_MOST}
+    return waiting.update(**changes)
+
+
 def expire(*, now: datetime) -> list[int]:
     """Runs whose worker fell silent, or that take too long, go back in line; those that waited too long end.
 

@@ -327,6 +327,11 @@ def end_lease(lease_id: UUID, *, reason: str, actor: User | None, now: datetime)
     raise Conflict("This lease is being changed by somebody else; look again.")
 
 
+def live_leases() -> list[Lease]:
+    """Every lease that holds a slot."""
+    return list(Lease.objects.filter(state__in=LIVE_STATES).order_by("pk"))
+
+
 def expire_leases(*, now: datetime) -> int:
     """Ask the holders of leases whose time is up, or that were asked back until now, to stop; returns how many."""
     over = Q(lease_until__lte=now) | Q(reclaim_at__lte=now)

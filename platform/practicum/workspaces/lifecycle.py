@@ -15,6 +15,7 @@ one server at the hub, and one volume.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -242,6 +243,28 @@ def close(session: Session, *, now: datetime) -> None:
         note(session, state="stopped", message="Stopped; your files are kept", now=now)
         record("session.stopped", subject=session, actor=None, now=now, reason=session.reason)
     _hand_on(session, now=now)
+
+
+@transaction.atomic
+def end_all(*, reason: str, now: datetime) -> int:
+    """Every open session is over, and every place in line left, for ``reason``: nothing runs, as the caller has seen.
+
+    Returns how many. A session that would follow one of them is ended too.
+    """
+    ended = 0
+    while (session := Session.objects.filter(state__in=OPEN_SESSION_STATES).first()) is not None:
+        for lease in filter(None, (session.next_lease_id, session.lease_id)):
+            with suppress(Conflict):
+                leases.end_lease(lease, reason=reason[:REASON_LENGTH], actor=None, now=now)
+        session = Session.objects.select_related("lease", "next_lease", "user").get(pk=session.pk)
+        if session.state in BEFORE_STOPPING:
+            begin_stop(session, reason=reason, actor=None, now=now)
+        if session.state == SessionState.STOPPING and session.lease.is_live:
+            finish(session, token=session.lease.token, observed_gone=True, now=now)
+        elif session.state == SessionState.STOPPING:
+            close(session, now=now)
+        ended += 1
+    return ended
 
 
 def lock_leases(session: Session) -> None:
