@@ -74,10 +74,11 @@ def need_engine() -> tuple[dict[str, str], bool]:
     say("building the images")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "images.json"
-        build = [PYTHON, "-m", "practicum.engine.images", "--output", str(output)]
+        build = [PYTHON, "-m", "practicum.engine.images", "--egress", "--output", str(output)]
         subprocess.run(build, env=os.environ | env | {"PYTHONPATH": str(ROOT / "platform")}, check=True)
         images = json.loads(output.read_text())
-    env |= {"PRACTICUM_WORKSPACE_IMAGE": images["workspace"], "PRACTICUM_SCORER_IMAGE": images["scorer"]}
+    env |= {f"PRACTICUM_{name.upper()}_IMAGE": images[name] for name in ("workspace", "scorer")}
+    env["PRACTICUM_TEST_EGRESS_IMAGE"] = images["egress"]
     return env, engine["started"]
 
 
@@ -131,6 +132,8 @@ def main() -> int:
         # These wait, for minutes that must pass and for pages to be quiet, more than they compute.
         three = ("-n", "3", "--dist", "loadfile", TABLES, "-m", "not gpu")
         passes.run("hub, workspace", "tests/hub", "tests/workspace", *three, *PATIENT, env=env)
+        # Each has a server of its own, with an engine and a firewall, in a network namespace.
+        passes.run("networks", "tests/networks", TABLES, *PATIENT, env=env)
         passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
         passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)

@@ -67,6 +67,7 @@ class Recipe:
 
 WORKSPACE = Recipe("workspace", (*SHARED, "images/workspace", "hub/practicum_hub/workspace", READER))
 SCORER = Recipe("scorer", (*SHARED, "images/scorer"))
+EGRESS = Recipe("egress", ("images/prepare-system", "images/egress"))
 
 
 @dataclass
@@ -79,21 +80,21 @@ class Builder:
     build_host: str = ""
     began: float = field(default_factory=time.monotonic)
 
-    def build_all(self) -> dict[str, str]:
-        """Both images exist; their tags by name.
+    def build_all(self, recipes: Sequence[Recipe] = (WORKSPACE, SCORER)) -> dict[str, str]:
+        """The images exist; their tags by name.
 
         Raises:
             BuildError: says what to do.
         """
-        recipes, bases = (WORKSPACE, SCORER), self.bases()
+        bases = self.bases(recipes)
         offer = certificates() | local_wheels()
         with offered(offer, address=self.bridge_address()) as self.build_host, ThreadPoolExecutor(2) as pool:
             tags = list(pool.map(self.build, recipes, bases))
         return {recipe.name: tag for recipe, tag in zip(recipes, tags, strict=True)}
 
-    def bases(self) -> list[str]:
-        """The base of the workspace and of the scorer, both on the engine or ready to be pulled."""
-        wanted = [self.base_image or WORKSPACE.default_base, self.base_image or SCORER.default_base]
+    def bases(self, recipes: Sequence[Recipe]) -> list[str]:
+        """The base of each, on the engine or ready to be pulled."""
+        wanted = [self.base_image or recipe.default_base for recipe in recipes]
         with ThreadPoolExecutor(2) as pool:
             there = dict(zip(wanted, pool.map(self.is_within_reach, wanted), strict=True))
         if self.base_image and not there[self.base_image]:
@@ -292,16 +293,18 @@ def _run(command: Sequence[str], *, what: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build both and say their tags; with ``--output``, also to a JSON file."""
+    """Build them and say their tags; with ``--output``, also to a JSON file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, help='a JSON file for the tags: {"workspace": ..., "scorer": ...}')
+    parser.add_argument("--egress", action="store_true", help="also the notebooks' way out, which a demo has no use for")
     parser.add_argument("--base-image", default="", help="start both images from this one")
     parser.add_argument("--torch", choices=["auto", "cpu", "cuda"], default="auto", help="auto: cuda where a GPU is")
     options = parser.parse_args(argv)
     try:
         client = docker.from_env(timeout=1800)
         client.ping()
-        tags = Builder(client, base_image=options.base_image, torch=options.torch).build_all()
+        recipes = (WORKSPACE, SCORER, *([EGRESS] if options.egress else []))
+        tags = Builder(client, base_image=options.base_image, torch=options.torch).build_all(recipes)
     except BuildError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
