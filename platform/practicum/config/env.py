@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,6 +56,8 @@ KNOWN = frozenset(
         "PRACTICUM_SNAPSHOT_KEEP",
         "PRACTICUM_SNAPSHOT_SECONDS",
         "PRACTICUM_SNAPSHOT_MAX_MB",
+        "PRACTICUM_VOLUME_DRIVER",
+        "PRACTICUM_VOLUME_OPTIONS",
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -85,6 +87,17 @@ class Snapshots:
     keep: int = 3
     seconds: int = 60
     max_mb: int = 2048
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Where interns' homes are kept: on the server where they work (no ``driver``), or by a volume driver that all share.
+
+    ``{volume}`` in an option stands for the name of the volume.
+    """
+
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,6 +131,7 @@ class Environment:
     log_format: str
     email: Email
     snapshots: Snapshots
+    volumes: Volumes
 
     @property
     def is_production(self) -> bool:
@@ -206,6 +220,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         log_format=log_format,
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
+        volumes=_volumes(variables, faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
@@ -228,6 +243,19 @@ def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:
         seconds=number("PRACTICUM_SNAPSHOT_SECONDS", default=usual.seconds, between=(5, 100)),
         max_mb=number("PRACTICUM_SNAPSHOT_MAX_MB", default=usual.max_mb, between=(1, 1_000_000)),
     )
+
+
+def _volumes(variables: Mapping[str, str], *, faults: list[str]) -> Volumes:
+    """The driver of homes and its options, ``name=value`` with ``;`` between them."""
+    driver, text = variables.get("PRACTICUM_VOLUME_DRIVER", ""), variables.get("PRACTICUM_VOLUME_OPTIONS", "")
+    pairs = [part.strip().partition("=") for part in text.split(";") if part.strip()]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        faults.append(
+            "PRACTICUM_VOLUME_OPTIONS must be name=value with ; between them, such as type=nfs;o=addr=192.0.2.5,rw."
+        )
+    if text and not driver:
+        faults.append("PRACTICUM_VOLUME_OPTIONS says how, but PRACTICUM_VOLUME_DRIVER names no driver.")
+    return Volumes(driver, {name: value for name, _, value in pairs})
 
 
 def _email(variables: Mapping[str, str], *, faults: list[str]) -> Email:
