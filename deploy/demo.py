@@ -171,7 +171,7 @@ class Demo:
         if self.engine:
             env["DOCKER_HOST"] = self.engine["docker_host"]
             images = self.build_images(env)
-            address = self.network_address(env)
+            address = env.get("PRACTICUM_DEMO_ADDRESS") or self.network_address(env)
             env |= {"PRACTICUM_WORKSPACE_IMAGE": images["workspace"], "PRACTICUM_SCORER_IMAGE": images["scorer"]}
         else:
             bootstrap.main(["workspace"])
@@ -198,6 +198,7 @@ class Demo:
                 "PRACTICUM_HUB_CONNECT_HOST": address,
                 "PRACTICUM_HUB_PROXY_API_URL": f"http://127.0.0.1:{ports.proxy_api}",
                 "PRACTICUM_HUB_DATA_DIR": str(self.data_dir / "hub"),
+                "PRACTICUM_HUB_SERVERS_DIR": str(self.data_dir / "servers"),
                 "PRACTICUM_AGENT_TOKEN_FILE": str(self.data_dir / "agent" / "token"),
                 "PRACTICUM_DEMO_ADDRESS": address,
             }

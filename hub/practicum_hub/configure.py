@@ -248,6 +248,7 @@ def _docker_spawner(reader: Reader) -> Settings:
         | {
             "prefix": reader.text("PRACTICUM_INSTANCE", default="practicum", pattern=r"[a-z0-9][a-z0-9-]*"),
             "network_name": reader.text("PRACTICUM_NETWORK", default="practicum", pattern=r"[\w][\w.-]*"),
+            "servers_dir": reader.text("PRACTICUM_HUB_SERVERS_DIR", default="", pattern=r".*"),
             "network_subnet": reader.subnet("PRACTICUM_HUB_NETWORK_SUBNET"),
             "cmd": [WORKSPACE_PYTHON, *SINGLEUSER],
             "notebook_dir": "/home/jovyan",

@@ -33,6 +33,7 @@ from traitlets import Unicode
 
 from practicum_hub import claim as claims
 from practicum_hub.claim import Claim
+from practicum_hub.nodes import Node, Nodes
 from practicum_hub.site import ClaimRefused, SiteClient, SiteError, SiteUnavailable, site_client
 
 GONE_SECONDS = 60.0
@@ -241,6 +242,10 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
     """A notebook in a container: exactly the leased GPU, no capabilities, limits in every dimension."""
 
     network_subnet = Unicode(help="IPv4 network of a network we make, e.g. 172.30.0.0/20.").tag(config=True)
+    servers_dir = Unicode(help="Where the addresses and keys of other servers' engines lie.").tag(config=True)
+
+    server_name: str = ""
+    _nodes = Nodes()
 
     # DockerSpawner has one thread for all engine calls: one slow stop would hold up every start.
     _executor = ThreadPoolExecutor(8, thread_name_prefix="engine")
@@ -248,17 +253,45 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
 
     def prepare(self, claim: Claim) -> None:
         """Translate the claim into DockerSpawner's settings."""
+        self.server_name = claim.server
         self.image = claim.image
         self.mem_limit, self.cpu_limit = claim.memory_bytes, claim.cpus
-        self.mounts = claims.mounts(claim)
+        try:
+            self.mounts = claims.mounts(claim, is_elsewhere=self.node is not None)
+        except ValueError as fault:
+            raise StartFailed("The project's files are not on this GPU server. An admin has to look at it.") from fault
         self.claimed_environment = claims.environment(claim)
         self.default_url = claims.starting_page(claim)
         self.extra_host_config = claims.host_config(claim)
         self.extra_create_kwargs = claims.create_kwargs(claim)
 
+    @property
+    def node(self) -> Node | None:
+        """The engine of the lease's server; None where that is the hub's own."""
+        return self._nodes.of(self.server_name, folder=self.servers_dir)
+
+    @property
+    def client(self) -> Any:
+        """Connected to the engine of the lease's server."""
+        return super().client if self.node is None else self.node.client
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """The threads for calls of that engine."""
+        return self._executor if self.node is None else self.node.executor
+
+    def get_state(self) -> dict[str, Any]:
+        """Adds the server, so that a restarted hub finds the container again."""
+        return super().get_state() | ({"practicum_server": self.server_name} if self.session else {})
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The server first: whatever is asked next is asked there."""
+        self.server_name = str(state.get("practicum_server", ""))
+        super().load_state(state)
+
     async def create_object(self) -> dict[str, Any]:
-        """Create the container; its network first, where there is none."""
-        if self.network_name not in self._known_networks:
+        """Create the container; its network first, where there is none. One that spans servers is there already."""
+        if self.node is None and self.network_name not in self._known_networks:
             await self._make_network()
         try:
             created: dict[str, Any] = await super().create_object()
@@ -269,12 +302,17 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
 
     async def look(self) -> int | str | None:
         """Ask the engine; one that does not answer says nothing about the container."""
+        node = self.node
+        if node is not None and node.is_silent:
+            return None
         try:
             container = await self.docker("inspect_container", self.object_name)
         except NotFound:
             self.object_id = ""
             return 0
         except (DockerException, requests.RequestException) as fault:
+            if node is not None and not isinstance(fault, APIError):
+                node.note_silence()
             self.log.warning("engine can't say whether %s runs: %s", self.object_name, type(fault).__name__)
             return None
         self.object_id, state = container["Id"], container["State"]
@@ -307,9 +345,12 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
             await self.docker("stop", self.object_name, timeout=0 if now else 10)
         except NotFound:
             self.log.debug("%s is gone already", self.object_name)
+        except requests.RequestException as fault:
+            # Whether that means gone is decided where it is observed.
+            self.log.warning("engine can't stop %s: %s", self.object_name, type(fault).__name__)
 
     async def observe_gone(self) -> None:
-        """Remove the container by force and return when the engine no longer knows it."""
+        """Remove the container by force and return when the engine no longer knows it, or when its server was given up."""
         deadline = time.monotonic() + GONE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -321,6 +362,11 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
                 if fault.status_code != 409:  # 409: its removal is under way
                     raise
                 await asyncio.sleep(ANSWER_POLL_SECONDS)
+            except (DockerException, requests.RequestException):
+                if self.node is None or not await self.site.was_given_up(self.session, token=self.token):
+                    raise
+                self.object_id = ""
+                return
         raise TimeoutError(f"{self.object_name} is still there after {GONE_SECONDS:.0f} s")
 
     async def _make_network(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,6 +64,8 @@ KNOWN = frozenset(
         "PRACTICUM_BACKUP_SNAPSHOTS",
         "PRACTICUM_BACKUP_KEEP",
         "PRACTICUM_BACKUP_HOUR",
+        "PRACTICUM_VOLUME_DRIVER",
+        "PRACTICUM_VOLUME_OPTIONS",
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -111,6 +113,16 @@ class Backups:
     hour: int | None = None
 
 
+class Volumes:
+    """Where interns' homes are kept: on the server where they work (no ``driver``), or by a volume driver that all share.
+
+    ``{volume}`` in an option stands for the name of the volume.
+    """
+
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Environment:
     """What the environment says, checked. Urls have no trailing slash."""
@@ -143,6 +155,7 @@ class Environment:
     email: Email
     snapshots: Snapshots
     backups: Backups
+    volumes: Volumes
 
     @property
     def is_production(self) -> bool:
@@ -232,6 +245,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
         backups=_backups(variables, faults=faults),
+        volumes=_volumes(variables, faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
@@ -288,6 +302,19 @@ def _backups(variables: Mapping[str, str], *, faults: list[str]) -> Backups:
         keep=(daily, weekly, monthly),
         hour=int(hour) if hour else None,
     )
+
+
+def _volumes(variables: Mapping[str, str], *, faults: list[str]) -> Volumes:
+    """The driver of homes and its options, ``name=value`` with ``;`` between them."""
+    driver, text = variables.get("PRACTICUM_VOLUME_DRIVER", ""), variables.get("PRACTICUM_VOLUME_OPTIONS", "")
+    pairs = [part.strip().partition("=") for part in text.split(";") if part.strip()]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        faults.append(
+            "PRACTICUM_VOLUME_OPTIONS must be name=value with ; between them, such as type=nfs;o=addr=192.0.2.5,rw."
+        )
+    if text and not driver:
+        faults.append("PRACTICUM_VOLUME_OPTIONS says how, but PRACTICUM_VOLUME_DRIVER names no driver.")
+    return Volumes(driver, {name: value for name, _, value in pairs})
 
 
 def _email(variables: Mapping[str, str], *, faults: list[str]) -> Email:

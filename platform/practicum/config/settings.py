@@ -52,6 +52,8 @@ PRACTICUM_WORKSPACE_CPUS = 2.0
 PRACTICUM_SNAPSHOT_KEEP = ENVIRONMENT.snapshots.keep
 PRACTICUM_SNAPSHOT_SECONDS = ENVIRONMENT.snapshots.seconds
 PRACTICUM_SNAPSHOT_MAX_BYTES = ENVIRONMENT.snapshots.max_mb * 1024**2
+PRACTICUM_VOLUME_DRIVER = ENVIRONMENT.volumes.driver
+PRACTICUM_VOLUME_OPTIONS = dict(ENVIRONMENT.volumes.options)
 
 # Backups (practicum.config.keeping); the hour also tells the doctor and the metrics whether one is expected each day.
 PRACTICUM_BACKUPS = ENVIRONMENT.backups

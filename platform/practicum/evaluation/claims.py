@@ -244,7 +244,7 @@ def _rows(claim: Claim, *, state: RunState) -> Any:
 def _move(claim: Claim, *, state: RunState, changes: dict[str, Any]) -> Run:
     if not _rows(claim, state=state).update(**changes):
         raise _stale()
-    loaded = ("submission__version__project", "submission__internship", "lease__slot", "judge__project")
+    loaded = ("submission__version__project", "submission__internship", "lease__slot__server", "judge__project")
     return Run.objects.select_related(*loaded).get(pk=claim.run_id)
 
 

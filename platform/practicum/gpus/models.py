@@ -33,7 +33,8 @@ class Server(models.Model):
     """A machine with GPUs (or, without any, with CPU slots). ``seen_at`` is its agent's last report.
 
     ``boot`` and ``last_sample``: the run of the agent that reported last and the number of its last sample that was
-    counted; nothing is counted twice. ``drain_until``: leases that are still there then are ended.
+    counted; nothing is counted twice. ``drain_until``: leases that are still there then are ended. ``away_since``: its
+    engine does not answer, or nobody has looked since whether what runs there may; it is given to nobody until then.
     """
 
     name = models.SlugField(max_length=60, unique=True)
@@ -41,6 +42,7 @@ class Server(models.Model):
     seen_at = models.DateTimeField(null=True, blank=True)
     versions = models.JSONField(default=dict, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
+    away_since = models.DateTimeField(null=True, blank=True)
     boot = models.CharField(max_length=32, blank=True)
     last_sample = models.PositiveBigIntegerField(default=0)
 
@@ -320,6 +322,11 @@ class Lease(models.Model):
     def is_live(self) -> bool:
         """It holds its slot."""
         return self.state in LIVE_STATES
+
+    @property
+    def server_name(self) -> str:
+        """The server its slot is on; empty while it has none."""
+        return self.slot.server.name if self.slot is not None else ""
 
 
 class LeaseUse(models.Model):

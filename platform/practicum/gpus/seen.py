@@ -84,14 +84,24 @@ def snapshot(*, now: datetime) -> policy.Snapshot:
 
 def _slots() -> tuple[policy.Slot, ...]:
     rows = Slot.objects.values_list(
-        "pk", "pool_id", "server__name", "index", "is_present", "fault", "server__state", "parts", "gpu"
+        "pk",
+        "pool_id",
+        "server__name",
+        "index",
+        "is_present",
+        "fault",
+        "server__state",
+        "server__away_since",
+        "parts",
+        "gpu",
     )
     return tuple(
         policy.Slot(
-            pk, pool, server, index, is_present and not fault and state == ServerState.ONLINE, gpu if parts > 1 else ""
+            pk, pool, server, index,
+            is_present and not fault and state == ServerState.ONLINE and away is None, gpu if parts > 1 else "",
         )
-        for pk, pool, server, index, is_present, fault, state, parts, gpu in rows.order_by()
-    )
+        for pk, pool, server, index, is_present, fault, state, away, parts, gpu in rows.order_by()
+    )  # fmt: skip
 
 
 def _first_pool(slots: Iterable[policy.Slot]) -> int:

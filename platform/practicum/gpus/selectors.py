@@ -116,7 +116,8 @@ def live_leases() -> QuerySet[Lease]:
 
 def draining_leases(purposes: Iterable[Purpose]) -> list[Lease]:
     """Leases whose holder was told to stop and whose container is not yet seen gone."""
-    rows = Lease.objects.filter(purpose__in=list(purposes), state=LeaseState.DRAINING).select_related("user")
+    rows = Lease.objects.filter(purpose__in=list(purposes), state=LeaseState.DRAINING)
+    rows = rows.select_related("user", "slot__server")
     return list(rows.order_by("requested_at", "id"))
 
 

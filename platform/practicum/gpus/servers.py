@@ -174,3 +174,21 @@ def _divide(first: Slot, *, shares: int) -> None:
         for part in range(shares)
         if part not in there
     )
+
+
+@transaction.atomic
+def note_away(name: str, *, now: datetime) -> bool:
+    """The engine of this server does not answer: it is given to nobody until :func:`note_back`. True if that is new."""
+    is_new = bool(Server.objects.filter(name=name, away_since__isnull=True).update(away_since=now))
+    if is_new:
+        record("server.away", subject=Server.objects.get(name=name), actor=None, now=now, name=name)
+    return is_new
+
+
+@transaction.atomic
+def note_back(name: str, *, now: datetime) -> bool:
+    """Its engine answers, and what may not run there was ended: it serves. True if that is new."""
+    is_new = bool(Server.objects.filter(name=name, away_since__isnull=False).update(away_since=None))
+    if is_new:
+        record("server.back", subject=Server.objects.get(name=name), actor=None, now=now, name=name)
+    return is_new

@@ -157,6 +157,7 @@ LINES: tuple[Line, ...] = (
         "Snapshots of files, with the archives", "workspaces.Snapshot", "reason digest message", "delete", THEIRS,
         of=OF_INTERNSHIP,
     ),
+    _line("On which server the files are", "workspaces.Home", "user server", "delete", THEIRS, of="user"),
     _line("Passes of notebooks", "workspaces.WorkspaceToken", "digest", "delete", THEIRS, of="session__user"),
     _line("What notebooks told of their work", "workspaces.ActivityReport", "session", "delete", THEIRS, of="session__user"),
     _line(

@@ -32,8 +32,8 @@ def session_labels(**more: str) -> dict[str, str]:
 
 
 def containers_of(lease: Lease, *, engine: Engine) -> Sequence[Container]:
-    """What the engine has of this lease, running or not."""
-    return engine.list(session_labels(**{LABEL_LEASE: str(lease.pk)}))
+    """What the engine of its server has of this lease, running or not."""
+    return engine.at(lease.server_name).list(session_labels(**{LABEL_LEASE: str(lease.pk)}))
 
 
 def clear_away(lease: Lease, *, hub: Hub, engine: Engine, clock: Callable[[], datetime]) -> bool:
@@ -50,7 +50,7 @@ def clear_away(lease: Lease, *, hub: Hub, engine: Engine, clock: Callable[[], da
     left = containers_of(lease, engine=engine)
     if left:
         # The hub has forgotten them: nobody else will end them.
-        end_containers(left, engine=engine)
+        end_containers(left, engine=engine.at(lease.server_name))
         left = containers_of(lease, engine=engine)
     if left:
         return False
@@ -64,10 +64,11 @@ def was_started_on(lease: Lease) -> bool:
 
 
 def _is_held_up(lease: Lease, *, hub: Hub, now: datetime) -> bool:
-    return snapshots.hold_up(lease, now=now) or not _is_hub_clear(lease.user.username, hub=hub)
+    return snapshots.hold_up(lease, now=now) or not is_hub_clear(lease.user.username, hub=hub)
 
 
-def _is_hub_clear(username: str, *, hub: Hub) -> bool:
+def is_hub_clear(username: str, *, hub: Hub) -> bool:
+    """The hub has nothing of this person; it is asked to end what it has."""
     server = hub.server(username)
     return server is None or (server.pending != "stop" and hub.stop(username))
 

@@ -125,13 +125,29 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
         note(session, state="starting", message=message, now=now)
 
 
-def take_back_attempt(session: Session) -> None:
+def take_back_attempt(session: Session, *, reason: str = "") -> None:
     """The hub could not even try, which is no fault of this notebook: it does not count. The deadline stays.
+
+    ``reason``: what is waited for, for the person.
 
     Raises:
         Stale: it is not being started any more.
     """
-    move(session, states=[SessionState.STARTING], changes={"attempts": session.attempts - 1}, attempts=session.attempts)
+    changes = {"attempts": session.attempts - 1} | ({"reason": reason[:REASON_LENGTH]} if reason else {})
+    move(session, states=[SessionState.STARTING], changes=changes, attempts=session.attempts)
+
+
+@transaction.atomic
+def put_back(session: Session, *, now: datetime) -> None:
+    """The server of its slot is away and nothing was started there: it keeps its place in line for another slot.
+
+    Raises:
+        Stale: somebody claimed it, or it is not in line any more.
+    """
+    leases.put_back(session.lease_id, token=session.lease.token, now=now)
+    changes: dict[str, Any] = {"deadline": session.requested_at + WAIT_AT_MOST}
+    move(session, states=[SessionState.QUEUED], changes=changes)
+    note(session, state="queued", message="The server of its slot does not answer: in line for another slot", now=now)
 
 
 @transaction.atomic

@@ -14,6 +14,7 @@ from django.utils.timezone import localdate
 
 from practicum.accounts.models import User
 from practicum.audit.services import record
+from practicum.engine.base import LABEL_INSTANCE, files_volume
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import services as leases
 from practicum.gpus import use
@@ -135,7 +136,7 @@ def claim(username: str, *, now: datetime) -> dict[str, Any]:
         lifecycle.move(session, states=[SessionState.QUEUED, SessionState.STARTING], changes=changes)
     except Stale as stale:
         raise _no_lease("Your session was ended meanwhile.") from stale
-    lease = Lease.objects.select_related("slot").get(pk=session.lease_id)
+    lease = Lease.objects.select_related("slot__server").get(pk=session.lease_id)
     record("session.claimed", subject=session, actor=None, now=now, token=token)
     return grant_of(session, lease, pass_token=_mint(session, lease, now=now))
 
@@ -155,16 +156,25 @@ def grant_of(session: Session, lease: Lease, *, pass_token: str) -> dict[str, An
     assert slot is not None  # a live lease has both, by constraint
     assert lease.lease_until is not None
     slug = version.project.slug
-    project, public = str(version.folder / "project"), str(version.folder / "public")
+    project, public = version.folder / "project", version.folder / "public"
+    instance = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
     return {
         "session": str(session.id),
         "lease": {"id": str(lease.id), "token": lease.token, "until": lease.lease_until.isoformat()},
+        "server": slot.server.name,
         "slot": {"kind": slot.kind, "uuid": slot.uuid if slot.kind == "gpu" else None, "label": slot.label},
         "image": version.image,
         "volume": home_volume(session.user.username),
+        "volume_driver": settings.PRACTICUM_VOLUME_DRIVER,
+        "volume_options": settings.PRACTICUM_VOLUME_OPTIONS,
         "mounts": [
-            {"source": project, "target": "/opt/project", "read_only": True},
-            {"source": public, "target": "/data", "read_only": True},
+            {
+                "source": str(folder),
+                "volume": files_volume(folder, labels=instance),
+                "target": target,
+                "read_only": True,
+            }
+            for folder, target in ((project, "/opt/project"), (public, "/data"))
         ],
         "environment": {
             "PRACTICUM_SITE_URL": settings.PRACTICUM_SITE_URL,
@@ -188,7 +198,7 @@ def grant_of(session: Session, lease: Lease, *, pass_token: str) -> dict[str, An
             f"{LABEL}.lease": str(lease.id),
             f"{LABEL}.token": str(lease.token),
         },
-        "project_dir": project,
+        "project_dir": str(project),
     }
 
 
@@ -196,9 +206,11 @@ def record_event(session_id: UUID, *, token: int, state: str, message: str, now:
     """Take the hub's word on what became of a start. The same event twice changes nothing more.
 
     ``stopped`` only sets the end in motion: the slot is given back when we see for ourselves that nothing is left.
+    ``unseen`` asks: its server does not answer; may it be taken for gone? Only if an admin gave that server up.
 
     Raises:
         NotFound: no such session.
+        Conflict: it is unseen, and counts as running.
         Stale: the token is not the lease's.
     """
     session = Session.objects.select_related("lease__slot", "user").filter(pk=session_id).first()
@@ -206,7 +218,10 @@ def record_event(session_id: UUID, *, token: int, state: str, message: str, now:
         raise NotFound("There is no such session.")
     if session.lease.token != token:
         raise Stale("This session was claimed again since; this token is old.")
-    if state == "ready" and session.state == SessionState.STARTING:
+    if state == "unseen":
+        if session.lease.state in LIVE_STATES:
+            raise Conflict("Its server does not answer, so it counts as running.")
+    elif state == "ready" and session.state == SessionState.STARTING:
         lifecycle.mark_ready(session, token=token, now=now)
     elif state == "failed" and session.state == SessionState.STARTING:
         note_failure(session, message=message, now=now)

@@ -99,6 +99,8 @@ def test_production_without_mail_is_warned_of(env: str, host: str, warned: int, 
         ({"PRACTICUM_LOG_FORMAT": "xml"}, "PRACTICUM_LOG_FORMAT"),
         ({"PRACTICUM_SNAPSHOT_SECONDS": "600"}, "from 5 to 100"),
         ({"PRACTICUM_SNAPSHOT_MAX_MB": "a lot"}, "PRACTICUM_SNAPSHOT_MAX_MB"),
+        ({"PRACTICUM_VOLUME_OPTIONS": "type=nfs"}, "PRACTICUM_VOLUME_DRIVER"),
+        ({"PRACTICUM_VOLUME_DRIVER": "local", "PRACTICUM_VOLUME_OPTIONS": "nfs"}, "name=value"),
         ({"PRACTICUM_SCERET_KEY": "x"}, "PRACTICUM_SCERET_KEY"),
     ],
 )

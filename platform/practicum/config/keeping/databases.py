@@ -319,4 +319,3 @@ def put_in_place(folder: Path, *, site: Path, suffix: str) -> str:
         place.with_name(place.name + end).unlink(missing_ok=True)
     made.replace(place)
     return aside
-
