@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from practicum.accounts.ways_in import WaysIn
+from practicum.config import sign_in
+
 ENVIRONMENTS = ("demo", "production", "test")
 ENGINES = ("docker", "local")
 LOG_FORMATS = ("line", "json")
@@ -56,6 +59,7 @@ KNOWN = frozenset(
         "PRACTICUM_SNAPSHOT_KEEP",
         "PRACTICUM_SNAPSHOT_SECONDS",
         "PRACTICUM_SNAPSHOT_MAX_MB",
+        *sign_in.KNOWN,
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -118,6 +122,7 @@ class Environment:
     log_format: str
     email: Email
     snapshots: Snapshots
+    ways_in: WaysIn
 
     @property
     def is_production(self) -> bool:
@@ -206,6 +211,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         log_format=log_format,
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
+        ways_in=sign_in.read_ways(variables, is_production=env == "production", faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
