@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from practicum.accounts.ways_in import WaysIn
+from practicum.config import sign_in
+
 ENVIRONMENTS = ("demo", "production", "test")
 ENGINES = ("docker", "local")
 LOG_FORMATS = ("line", "json")
@@ -66,6 +69,7 @@ KNOWN = frozenset(
         "PRACTICUM_BACKUP_HOUR",
         "PRACTICUM_VOLUME_DRIVER",
         "PRACTICUM_VOLUME_OPTIONS",
+        *sign_in.KNOWN,
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -156,6 +160,7 @@ class Environment:
     snapshots: Snapshots
     backups: Backups
     volumes: Volumes
+    ways_in: WaysIn
 
     @property
     def is_production(self) -> bool:
@@ -246,6 +251,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         snapshots=_snapshots(variables, faults=faults),
         backups=_backups(variables, faults=faults),
         volumes=_volumes(variables, faults=faults),
+        ways_in=sign_in.read_ways(variables, is_production=env == "production", faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import dj_database_url
 
 from practicum.config.env import read
+from practicum.config.sign_in import allauth_providers
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = read(os.environ, root=ROOT)
@@ -97,6 +98,15 @@ INSTALLED_APPS = [
     "practicum.portal",
     "practicum.digests",
     "practicum.config.apps.ConfigConfig",
+    # After our own, whose templates stand in front of these.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
 ]
 
 MIDDLEWARE = [
@@ -111,6 +121,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "practicum.config.middleware.RefusalMiddleware",
     "practicum.config.outages.OutageMiddleware",
 ]
@@ -149,6 +160,27 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "portal:home"
+
+# --- Sign-in by providers and with a second factor (django-allauth) ------------------------------------------------
+PRACTICUM_WAYS_IN = ENVIRONMENT.ways_in
+ACCOUNT_ADAPTER = "practicum.accounts.allauth_adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an address is proven by an invitation's mail, or by an admin
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGIN_TIMEOUT = 600
+MFA_ADAPTER = "practicum.accounts.allauth_adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Practicum"
+MFA_TOTP_TOLERANCE = 1  # 30 s before and after: phones' clocks differ
+SOCIALACCOUNT_ADAPTER = "practicum.accounts.allauth_adapters.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = allauth_providers(ENVIRONMENT.ways_in)
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST alone
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "oidc"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 
 # --- Mail ----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -19,6 +19,7 @@ urlpatterns = [
     path("people/accounts/", people.accounts, name="accounts"),
     path("people/accounts/new/", people.new_account, name="new_account"),
     path("people/accounts/<int:account_id>/reset/", people.reset, name="reset_account"),
+    path("people/accounts/<int:account_id>/factor/", people.reset_factor, name="reset_factor"),
     path("people/accounts/<int:account_id>/active/", people.active, name="account_active"),
     path("people/cohorts/new/", people.new_cohort, name="new_cohort"),
     path("people/permissions/", record_views.permissions_page, name="permissions"),
