@@ -152,7 +152,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # Counters of failed sign-ins are shared by all web processes; `practicum setup` makes the table.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "practicum_cache"}}
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# The first hashes people's passwords; the second only what machines make (see there).
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "practicum.accounts.hashers.MachineSecretHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -226,6 +230,15 @@ CSRF_COOKIE_SECURE = _TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _TLS
+# Hub, agents, notebooks and Prometheus call the site inside its own network, where the TLS proxy is not on the way: a redirect
+# would lose their POST. Whoever comes from outside is redirected by the TLS proxy before anything gets here.
+SECURE_REDIRECT_EXEMPT = [
+    r"^api/",
+    r"^o/(token|userinfo|revoke_token)/$",
+    r"^o/\.well-known/",
+    r"^health/",
+    r"^metrics$",
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _TLS else None
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _TLS
@@ -241,6 +254,7 @@ OAUTH2_PROVIDER = {
     "OAUTH2_VALIDATOR_CLASS": "practicum.accounts.oidc.Validator",
     "SCOPES": {"openid": "Who you are", "profile": "Your name and role", "email": "Your e-mail address"},
     "PKCE_REQUIRED": True,
+    "CLIENT_SECRET_HASHER": "machine_sha256",
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
     "REFRESH_TOKEN_EXPIRE_SECONDS": int(timedelta(days=7).total_seconds()),
