@@ -117,6 +117,7 @@ class Backups:
     hour: int | None = None
 
 
+@dataclass(frozen=True)
 class Volumes:
     """Where interns' homes are kept: on the server where they work (no ``driver``), or by a volume driver that all share.
 
