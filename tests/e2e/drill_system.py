@@ -42,18 +42,20 @@ class SmallDisk:
 
     folder: Path
 
-    def fill(self) -> None:
-        """Not a byte is left."""
-        with (self.folder / "filler").open("ab", buffering=0) as filler:
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Not a byte is left, until the end of the context."""
+        filler = self.folder / "filler"
+        with filler.open("ab", buffering=0) as stream:
             for size in (MEBIBYTE, 4096, 1):
                 with suppress(OSError):
-                    while filler.write(b"\0" * size) == size:
+                    while stream.write(b"\0" * size) == size:
                         pass
-        assert shutil.disk_usage(self.folder).free == 0
-
-    def free(self) -> None:
-        """There is room again."""
-        (self.folder / "filler").unlink(missing_ok=True)
+        try:
+            assert shutil.disk_usage(self.folder).free == 0
+            yield
+        finally:
+            filler.unlink()
 
 
 @contextmanager
@@ -188,11 +190,6 @@ class DrillSystem(CrashSystem):
         """What ``/health/`` says, with its status."""
         answer = httpx.get(f"{self.site}/health/", timeout=15)
         return {**answer.json(), "code": answer.status_code}
-
-    def fails_with(self, *parts: str) -> bool:
-        """Health is red for these parts and no other."""
-        said = self.health()
-        return (said["code"], said["failing"]) == (503, sorted(parts))
 
     @contextmanager
     def person(self, username: str) -> Iterator[Person]:

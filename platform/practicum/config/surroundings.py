@@ -36,6 +36,7 @@ HOLD_SECONDS = 15 * 60.0
 SETTLE_SECONDS = 5.0
 
 
+HUB_SECONDS = 5.0
 # A look at a certificate is a connection to the outside, and certificates end on a day that is known.
 CERTIFICATE_SECONDS = 300.0
 
@@ -98,15 +99,17 @@ class SteadyClock:
 
 
 class Surroundings:
-    """What is away just now, of the parts that ``looks`` can ask."""
+    """What is away just now, of the parts that ``looks`` can ask: those that did not answer twice in a row."""
 
     def __init__(self, looks: Mapping[str, Callable[[], bool]]) -> None:
         self._looks = looks
+        self._missed: set[str] = set()
         self.away: tuple[str, ...] = ()
 
     def look(self) -> bool:
         """Ask each part; False, for there is no more to do."""
-        away = tuple(part for part, answers in self._looks.items() if not answers())
+        missed = {part for part, answers in self._looks.items() if not answers()}
+        away, self._missed = tuple(sorted(missed & self._missed)), missed
         for part in set(away) - set(self.away):
             log.error("%s: away", part)
         for part in set(self.away) - set(away):
@@ -146,7 +149,7 @@ def surroundings_of(engine: Engine, *, clock: SteadyClock) -> Surroundings:
             "database": health.database_answers,
             "disk": health.disk_has_room,
             "engine": engine_answers,
-            "hub": health.hub_answers,
+            "hub": lambda: health.hub_answers(within=HUB_SECONDS),
             "mail": mail_is_taken,
         }
     )

@@ -248,8 +248,9 @@ def test_the_engine_hub_mail_and_certificates_are_looked_at(
     db: None, data_dir: Path, settings: Any, times: Times, clock: SteadyClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = MemoryEngine()
-    monkeypatch.setattr(health, "hub_answers", lambda: True)
+    monkeypatch.setattr(health, "hub_answers", lambda **_: True)
     around = surroundings.surroundings_of(engine, clock=clock)
+    around.look()
     around.look()
     assert around.away == ()
 
@@ -258,6 +259,8 @@ def test_the_engine_hub_mail_and_certificates_are_looked_at(
 
     monkeypatch.setattr(engine, "ping", away)
     times.wall += 3600
+    around.look()
+    assert around.away == ()
     around.look()
     assert around.away == ("clock", "engine")
 
