@@ -131,7 +131,7 @@ class DrillSystem(CrashSystem):
             if name in ("web", "worker"):
                 part.command = self.with_names(part.command)
         agent = [str(Path(self.parts["web"].env["PATH"].split(os.pathsep)[0]) / "python"), "-m", "practicum_hub.agent"]
-        self.parts["agent"] = self.part("agent", [*agent, "--cpu-slots=8", "--interval=2"])
+        self.parts["agent"] = self.part("agent", [*agent, "--cpu-slots=8", "--interval=1"])
 
     def own_clock(self) -> dict[str, str]:
         """What gives a program the clock that ``set_clock`` sets; the one that counts since the start stays as it is."""
@@ -141,7 +141,6 @@ class DrillSystem(CrashSystem):
             "FAKETIME_TIMESTAMP_FILE": str(self.clock),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKE_UTIME": "1",
         }
 
     def set_clock(self, how: str) -> None:

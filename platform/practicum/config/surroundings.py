@@ -121,13 +121,15 @@ class Surroundings:
         """A sign of life with what is away in it; on a full disk, the sign alone."""
         file = Path(settings.PRACTICUM_DATA_DIR) / health.HEARTBEAT_FILE
         told, fresh = json.dumps({"pid": os.getpid(), "away": self.away}), file.with_suffix(".fresh")
+        moment = (time.time(),) * 2
         try:
             fresh.write_text(told)
+            os.utime(fresh, moment)
             fresh.replace(file)
         except OSError:
             try:
                 fresh.unlink(missing_ok=True)
-                os.utime(file)
+                os.utime(file, moment)
             except OSError:  # the disk itself is away, and the site sees no sign of life
                 return
 

@@ -165,6 +165,9 @@ class HttpHub:
             raise HubUnavailable("The notebook hub does not answer.") from fault
         if answer.status_code in (502, 503, 504) and "message" not in answer.text:
             raise HubUnavailable("The notebook hub does not answer.")
+        if answer.status_code in (401, 403):
+            # Its database can't be written, or it has another token: no fault of the notebook that was asked for.
+            raise HubUnavailable("The notebook hub does not know the site just now.")
         return answer
 
 
