@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
 from tests.e2e.crash_system import PEOPLE, PROCESSORS, CrashSystem
 from tests.e2e.relay import Relay
@@ -211,6 +212,12 @@ class DrillSystem(CrashSystem):
         )
         (found,) = self.rows(query, username) or [("none",)]
         return found
+
+    def makes_room_in_its_log(self) -> None:
+        """The database begins a new segment of its log; filled with zeros, it has room for 16 MB of changes."""
+        with psycopg.connect(self.database.address, autocommit=True) as connection:
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("CHECKPOINT")
 
     def log_of(self, name: str) -> str:
         """All that a part wrote."""

@@ -177,7 +177,7 @@ def test_a_full_disk_stops_what_writes_and_nothing_else(system: DrillSystem) -> 
         with held_run(system, "tomas") as submission:
             ((before,),) = system.rows(count)
             # What the database needs for its log of the next seconds is there already, as it mostly is.
-            system.rows("SELECT pg_switch_wal()")
+            system.makes_room_in_its_log()
             worker = system.pid_of_worker()
             with system.disk.full():
                 wait(lambda: "disk" in system.health()["failing"], what="health names the disk")

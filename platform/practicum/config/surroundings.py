@@ -73,29 +73,31 @@ class SteadyClock:
             ClockLeapt: it can't be said.
         """
         wall = self._wall()
-        if leap := self._leap_of(wall, self._steady()):
-            raise ClockLeapt(f"The clock leapt by {leap:+.0f} s: nothing is begun or ended until it is set right.")
+        if not self._is_steady(wall, self._steady()):
+            raise ClockLeapt("The clock leapt: nothing is begun or ended until it is set right.")
         return datetime.fromtimestamp(wall, tz=UTC)
 
     def is_believed(self) -> bool:
         """Deadlines may be judged by it."""
-        return not self._leap_of(self._wall(), self._steady())
+        return self._is_steady(self._wall(), self._steady())
 
-    def _leap_of(self, wall: float, steady: float) -> float:
-        """By how many seconds it leapt; 0 where it is to be believed."""
+    def _is_steady(self, wall: float, steady: float) -> bool:
+        """It has not leapt, or the leap is over and all had a moment to settle."""
         with self._guard:
             leap = wall - steady - self._apart
             if abs(leap) <= LEAP_SECONDS:
                 if self._leapt_at is not None:
                     self._leapt_at, self._believed_from = None, steady + SETTLE_SECONDS
                 self._apart += leap
-                return 0.0 if steady >= self._believed_from else leap or LEAP_SECONDS
+                return steady >= self._believed_from
             if self._leapt_at is None:
                 self._leapt_at = steady
+                log.error("the clock leapt by %+.0f s", leap)
             if steady - self._leapt_at < HOLD_SECONDS:
-                return leap
+                return False
             self._apart, self._leapt_at = wall - steady, None
-            return 0.0
+            log.warning("the clock stayed where it leapt to, and is believed now")
+            return True
 
 
 class Surroundings:
