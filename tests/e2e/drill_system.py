@@ -252,7 +252,7 @@ def drill_system(folder: Path, *, names: list[str]) -> Iterator[DrillSystem]:
         (disk.folder / "database").mkdir()
         database = Postgres(disk.folder / "database")
         database.start()
-        stack.callback(database.stop)
+        stack.callback(database.kill)
         system = DrillSystem(folder, database, CutEngine(relay), disk=disk, mail_port=mail_port)  # type: ignore[arg-type]
         system.taken = taken  # type: ignore[attr-defined]
         stack.callback(system.end)

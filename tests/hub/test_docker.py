@@ -304,14 +304,14 @@ def test_bombs_in_a_notebook_hit_its_own_server_and_nobody_elses(
         hub.launch(username)
     before = container(engine, "peer")
     assert before is not None
-    said = {name: run(engine, "/opt/venv/bin/python", "-c", code) for name, code in BOMBS.items() if name != "memory"}
-    assert int(said["processes"].split()[-1]) < 256, said
-    assert said["shared memory"].strip() == "refused 28"
-    memory = engine.exec_create(f"{PREFIX}-ines", ["/opt/venv/bin/python", "-c", BOMBS["memory"]])
-    printed = engine.exec_start(memory["Id"]).decode()
-    assert "made" not in printed
-    # Killed inside its own gigabyte, or refused it.
-    assert engine.exec_inspect(memory["Id"])["ExitCode"] in (1, 137) or container(engine) is None
+    python = "/opt/venv/bin/python"
+    assert run(engine, python, "-c", BOMBS["shared memory"]).strip() == "refused 28"
+    memory = engine.exec_create(f"{PREFIX}-ines", [python, "-c", BOMBS["memory"]])
+    assert "made" not in engine.exec_start(memory["Id"]).decode()
+    # Refused its second gigabyte, or killed for it, alone or with its server.
+    assert container(engine) is None or engine.exec_inspect(memory["Id"])["ExitCode"] in (1, 137)
+    if container(engine) is not None:
+        assert int(run(engine, python, "-c", BOMBS["processes"]).split()[-1]) < 256
     after = container(engine, "peer")
     assert after is not None
     assert (after["Id"], after["State"]["Running"], after["State"]["OOMKilled"]) == (before["Id"], True, False)
