@@ -23,7 +23,7 @@ import httpx
 import psutil
 import psycopg
 
-from tests.e2e.crash_system import PEOPLE, PROCESSORS, CrashSystem
+from tests.e2e.crash_system import PEOPLE, PROCESSORS, ROOT, CrashSystem
 from tests.e2e.relay import Relay
 from tests.tools.postgres import Postgres
 from tests.tools.waiting import wait_for
@@ -230,15 +230,43 @@ class DrillSystem(CrashSystem):
         assert process is not None
         return psutil.Process(process.pid).pid
 
+    def typed(self, line: str) -> str:
+        """What a line of the operator's guide prints, where the programs of ``docker compose`` are the parts."""
+        line = line.replace("https://$SITE_HOST", self.site)
+        match line.split():
+            case ["deploy/practicum", *words]:
+                program = self.with_names([self.parts["agent"].command[0], "manage.py", *words])
+                env = self.env_of_worker | self.own_clock()
+                made = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+                assert "Traceback" not in made.stderr, made.stderr
+                assert made.returncode == 0 or words[0] == "doctor", made.stderr
+                return made.stdout
+            case ["docker", "compose", "up", "-d", name]:
+                self.start_again(name)
+                return ""
+            case ["docker", "compose", "restart", name]:
+                self.kill(name)
+                self.start_again(name)
+                return ""
+            case ["docker", "compose", "logs", tail, name]:
+                lines = int(tail.removeprefix("--tail="))
+                log = self.database.folder / "log" if name == "database" else self.parts[name].log
+                return subprocess.run(["tail", f"-n{lines}", log], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+
     def doctor(self, *parts: str) -> Mapping[str, str]:
         """State of each finding of ``practicum doctor --only PARTS``, run as the worker."""
         command = ["manage.py", "doctor", "--json", *(word for part in parts for word in ("--only", part))]
         program = self.with_names([self.parts["agent"].command[0], *command])
         env = self.env_of_worker | self.own_clock()
-        said = subprocess.run(
-            program, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, check=False
-        )
+        said = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         return {each["name"]: each["state"] for each in json.loads(said.stdout)["findings"]}
+
+
+def end(database: Postgres) -> None:
+    """It has ended, if it had not by itself."""
+    with suppress(psutil.NoSuchProcess, FileNotFoundError):
+        database.kill()
 
 
 @contextmanager
@@ -252,7 +280,7 @@ def drill_system(folder: Path, *, names: list[str]) -> Iterator[DrillSystem]:
         (disk.folder / "database").mkdir()
         database = Postgres(disk.folder / "database")
         database.start()
-        stack.callback(database.kill)
+        stack.callback(end, database)
         system = DrillSystem(folder, database, CutEngine(relay), disk=disk, mail_port=mail_port)  # type: ignore[arg-type]
         system.taken = taken  # type: ignore[attr-defined]
         stack.callback(system.end)

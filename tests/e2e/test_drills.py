@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.crash_system import CrashSystem
 from tests.e2e.drill_system import DrillSystem, Person, drill_system
 from tests.e2e.test_crash_matrix import has_ended, submission_of, wait, work
+from tests.tools import guide
 
 pytestmark = pytest.mark.e2e
 
@@ -275,3 +276,38 @@ def test_a_mail_server_whose_name_leads_nowhere_holds_up_the_mail_alone(system: 
         system.rows(tried)  # a minute later
         is_well(system)
     assert sum("To: noor@example.org" in mail for mail in system.taken) == 1
+
+
+def test_what_the_guide_says_to_type_brings_back_what_is_gone(system: DrillSystem) -> None:
+    for part, lines in {
+        "database": guide.block("worst-day", "The database is down"),
+        "hub": guide.block("worst-day", "The hub is down"),
+    }.items():
+        system.kill(part)
+        said = [system.typed(line) for line in lines]
+        is_well(system)
+        assert any(said), part
+    key = system.disk.folder / "var" / "oidc.pem"
+    key.unlink()
+    for line in guide.block("worst-day", "A key is lost"):
+        system.typed(line)
+    is_well(system)
+    assert key.is_file()
+    nothing_is_doubled(system)
+
+
+def test_what_the_guide_says_to_look_at_is_to_be_seen(system: DrillSystem) -> None:
+    looks = {
+        "failing": guide.block("worst-day", "Look first"),
+        "disk of the site's files": guide.block("worst-day", "The disk is full"),
+        "container engine": guide.block("worst-day", "The engine is down"),
+        "mail server": guide.block("worst-day", "The mail server is down"),
+        "PostgreSQL": guide.block("worst-day", "The clock is wrong"),
+        "certificate of the site": guide.block("worst-day", "A certificate has expired"),
+        "worker": guide.block("worst-day", "Too many at once"),
+    }
+    for seen, lines in looks.items():
+        said = "".join(system.typed(line) for line in lines)
+        assert seen in said, said
+    is_well(system)
+    nothing_is_doubled(system)

@@ -162,13 +162,14 @@ def surroundings_of(engine: Engine, *, clock: SteadyClock) -> Surroundings:
 class Rarely:
     """A look that is made now and then; in between it says what it saw last."""
 
-    def __init__(self, look: Callable[[], bool], *, every: float) -> None:
-        self._look, self._every, self._again_at, self._seen = look, every, 0.0, True
+    def __init__(self, look: Callable[[], bool], *, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._look, self._every, self._clock, self._again_at, self._seen = look, every, clock, clock(), True
 
     def __call__(self) -> bool:
         """What was seen."""
-        if time.monotonic() >= self._again_at:
-            self._seen, self._again_at = self._look(), time.monotonic() + self._every
+        now = self._clock()
+        if now >= self._again_at:
+            self._seen, self._again_at = self._look(), now + self._every
         return self._seen
 
 

@@ -268,11 +268,10 @@ def test_the_engine_hub_mail_and_certificates_are_looked_at(
     assert around.away == ("clock", "engine")
 
 
-def test_a_certificate_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_looks_are_made_now_and_then() -> None:
     seen: list[int] = []
     moment = [0.0]
-    monkeypatch.setattr(surroundings.time, "monotonic", lambda: moment[0])
-    look = Rarely(lambda: bool(seen.append(1)), every=300)
+    look = Rarely(lambda: bool(seen.append(1)), every=300, clock=lambda: moment[0])
     assert [look() for _ in range(3)] == [False] * 3
     assert len(seen) == 1
     moment[0] = 300.0
