@@ -86,6 +86,13 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
         """Take over what the claim grants."""
         raise NotImplementedError
 
+    async def reach(self) -> None:
+        """Return once it is clear that a server can be started at all.
+
+        Raises:
+            StartRefused: not just now; nothing was begun.
+        """
+
     async def look(self) -> int | str | None:
         """None while the server runs or can't be asked about, else how it ended."""
         raise NotImplementedError
@@ -106,12 +113,13 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
         """Claim, start, and wait until the server accepts connections.
 
         Raises:
-            StartRefused: options were posted, or the site grants nothing.
+            StartRefused: options were posted, the site grants nothing, or the engine does not answer.
             StartFailed: the container or process did not come up.
         """
         self._refuse_options()
         claim = await self._claim()
         self.prepare(claim)
+        await self.reach()
         self._remember(claim)
         self._report("starting")
         self._launch = asyncio.ensure_future(super().start())
@@ -288,6 +296,14 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
         """The server first: whatever is asked next is asked there."""
         self.server_name = str(state.get("practicum_server", ""))
         super().load_state(state)
+
+    async def reach(self) -> None:
+        """The engine answers. While it is away the site asks again, and that costs nobody an attempt."""
+        try:
+            await self.docker("ping")
+        except (DockerException, requests.RequestException) as fault:
+            self.log.error("engine away: %s", type(fault).__name__)
+            raise StartRefused(503, "The container engine does not answer just now. It is asked again.") from fault
 
     async def create_object(self) -> dict[str, Any]:
         """Create the container; its network first, where there is none. One that spans servers is there already."""

@@ -21,8 +21,9 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
-from tests.e2e.crash_system import PEOPLE, PROCESSORS, CrashSystem
+from tests.e2e.crash_system import PEOPLE, PROCESSORS, ROOT, CrashSystem
 from tests.e2e.relay import Relay
 from tests.tools.postgres import Postgres
 from tests.tools.waiting import wait_for
@@ -42,18 +43,20 @@ class SmallDisk:
 
     folder: Path
 
-    def fill(self) -> None:
-        """Not a byte is left."""
-        with (self.folder / "filler").open("ab", buffering=0) as filler:
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Not a byte is left, until the end of the context."""
+        filler = self.folder / "filler"
+        with filler.open("ab", buffering=0) as stream:
             for size in (MEBIBYTE, 4096, 1):
                 with suppress(OSError):
-                    while filler.write(b"\0" * size) == size:
+                    while stream.write(b"\0" * size) == size:
                         pass
-        assert shutil.disk_usage(self.folder).free == 0
-
-    def free(self) -> None:
-        """There is room again."""
-        (self.folder / "filler").unlink(missing_ok=True)
+        try:
+            assert shutil.disk_usage(self.folder).free == 0
+            yield
+        finally:
+            filler.unlink()
 
 
 @contextmanager
@@ -129,7 +132,7 @@ class DrillSystem(CrashSystem):
             if name in ("web", "worker"):
                 part.command = self.with_names(part.command)
         agent = [str(Path(self.parts["web"].env["PATH"].split(os.pathsep)[0]) / "python"), "-m", "practicum_hub.agent"]
-        self.parts["agent"] = self.part("agent", [*agent, "--cpu-slots=8", "--interval=2"])
+        self.parts["agent"] = self.part("agent", [*agent, "--cpu-slots=8", "--interval=1"])
 
     def own_clock(self) -> dict[str, str]:
         """What gives a program the clock that ``set_clock`` sets; the one that counts since the start stays as it is."""
@@ -139,7 +142,6 @@ class DrillSystem(CrashSystem):
             "FAKETIME_TIMESTAMP_FILE": str(self.clock),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            "FAKE_UTIME": "1",
         }
 
     def set_clock(self, how: str) -> None:
@@ -189,11 +191,6 @@ class DrillSystem(CrashSystem):
         answer = httpx.get(f"{self.site}/health/", timeout=15)
         return {**answer.json(), "code": answer.status_code}
 
-    def fails_with(self, *parts: str) -> bool:
-        """Health is red for these parts and no other."""
-        said = self.health()
-        return (said["code"], said["failing"]) == (503, sorted(parts))
-
     @contextmanager
     def person(self, username: str) -> Iterator[Person]:
         """Somebody with a page open."""
@@ -216,6 +213,12 @@ class DrillSystem(CrashSystem):
         (found,) = self.rows(query, username) or [("none",)]
         return found
 
+    def makes_room_in_its_log(self) -> None:
+        """The database begins a new segment of its log; filled with zeros, it has room for 16 MB of changes."""
+        with psycopg.connect(self.database.address, autocommit=True) as connection:
+            connection.execute("SELECT pg_switch_wal()")
+            connection.execute("CHECKPOINT")
+
     def log_of(self, name: str) -> str:
         """All that a part wrote."""
         log = self.parts[name].log
@@ -227,15 +230,43 @@ class DrillSystem(CrashSystem):
         assert process is not None
         return psutil.Process(process.pid).pid
 
+    def typed(self, line: str) -> str:
+        """What a line of the operator's guide prints, where the programs of ``docker compose`` are the parts."""
+        line = line.replace("https://$SITE_HOST", self.site)
+        match line.split():
+            case ["deploy/practicum", *words]:
+                program = self.with_names([self.parts["agent"].command[0], "manage.py", *words])
+                env = self.env_of_worker | self.own_clock()
+                made = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+                assert "Traceback" not in made.stderr, made.stderr
+                assert made.returncode == 0 or words[0] == "doctor", made.stderr
+                return made.stdout
+            case ["docker", "compose", "up", "-d", name]:
+                self.start_again(name)
+                return ""
+            case ["docker", "compose", "restart", name]:
+                self.kill(name)
+                self.start_again(name)
+                return ""
+            case ["docker", "compose", "logs", tail, name]:
+                lines = int(tail.removeprefix("--tail="))
+                log = self.database.folder / "log" if name == "database" else self.parts[name].log
+                return subprocess.run(["tail", f"-n{lines}", log], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+
     def doctor(self, *parts: str) -> Mapping[str, str]:
         """State of each finding of ``practicum doctor --only PARTS``, run as the worker."""
         command = ["manage.py", "doctor", "--json", *(word for part in parts for word in ("--only", part))]
         program = self.with_names([self.parts["agent"].command[0], *command])
         env = self.env_of_worker | self.own_clock()
-        said = subprocess.run(
-            program, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, check=False
-        )
+        said = subprocess.run(program, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
         return {each["name"]: each["state"] for each in json.loads(said.stdout)["findings"]}
+
+
+def end(database: Postgres) -> None:
+    """It has ended, if it had not by itself."""
+    with suppress(psutil.NoSuchProcess, FileNotFoundError):
+        database.kill()
 
 
 @contextmanager
@@ -249,7 +280,7 @@ def drill_system(folder: Path, *, names: list[str]) -> Iterator[DrillSystem]:
         (disk.folder / "database").mkdir()
         database = Postgres(disk.folder / "database")
         database.start()
-        stack.callback(database.stop)
+        stack.callback(end, database)
         system = DrillSystem(folder, database, CutEngine(relay), disk=disk, mail_port=mail_port)  # type: ignore[arg-type]
         system.taken = taken  # type: ignore[attr-defined]
         stack.callback(system.end)

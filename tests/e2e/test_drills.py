@@ -16,6 +16,7 @@ import pytest
 from tests.e2e.crash_system import CrashSystem
 from tests.e2e.drill_system import DrillSystem, Person, drill_system
 from tests.e2e.test_crash_matrix import has_ended, submission_of, wait, work
+from tests.tools import guide
 
 pytestmark = pytest.mark.e2e
 
@@ -63,6 +64,29 @@ def said_once(system: DrillSystem, part: str, *, by: str, lines: int = 60) -> It
     for log in new.values():
         assert "Traceback" not in log, log
         assert log.count("\n") < lines, log
+
+
+@contextmanager
+def away(system: DrillSystem, part: str, *, seconds: float) -> Iterator[None]:
+    """A part is killed, and is back after so many seconds, whatever becomes of the test."""
+    until = time.monotonic() + seconds
+    system.kill(part)
+    try:
+        yield
+        time.sleep(max(0.0, until - time.monotonic()))
+    finally:
+        system.start_again(part)
+
+
+@contextmanager
+def clock_set(system: DrillSystem, how: str) -> Iterator[None]:
+    """The clock leaps, and is set right afterwards."""
+    system.set_clock(how)
+    try:
+        wait(lambda: "clock" in system.health()["failing"], what=lambda: f"health names the clock: {system.health()}")
+        yield
+    finally:
+        system.set_clock("+0")
 
 
 def is_told(answer: httpx.Response, code: str) -> None:
@@ -122,21 +146,18 @@ def test_a_database_that_is_away_for_a_minute_costs_nobody_anything(system: Dril
         system.person("noor") as noor,
     ):
         with held_run(system, "kofi") as submission:
-            system.kill("database")
-            until = time.monotonic() + MINUTE
-            is_told(ines.get("/"), "database_away")
-            is_told(noor.post("/notebook/start/"), "database_away")
-            is_told(noor.post("/submissions/upload/", files={"archive": ("w.zip", work("x"))}), "database_away")
-            lost = ines.post(path, went=WROTE, following="Halve it.", stuck="")
-            is_told(lost, "database_away")
-            assert html.escape(WROTE) in lost.text
-            api = httpx.get(f"{system.site}/api/workspace/help", headers={"Authorization": "Bearer x"})
-            assert (api.status_code, api.json()["error"]["code"]) == (503, "database_away")
-            assert system.fails_with("database")
-            assert system.doctor("database") == {"database": "mend"}
-            assert system.notebook_answers("ines")
-            time.sleep(max(0.0, until - time.monotonic()))
-            system.start_again("database")
+            with away(system, "database", seconds=MINUTE):
+                is_told(ines.get("/"), "database_away")
+                is_told(noor.post("/notebook/start/"), "database_away")
+                is_told(noor.post("/submissions/upload/", files={"archive": ("w.zip", work("x"))}), "database_away")
+                lost = ines.post(path, went=WROTE, following="Halve it.", stuck="")
+                is_told(lost, "database_away")
+                assert html.escape(WROTE) in lost.text
+                api = httpx.get(f"{system.site}/api/workspace/help", headers={"Authorization": "Bearer x"})
+                assert (api.status_code, api.json()["error"]["code"]) == (503, "database_away")
+                assert "database" in system.health()["failing"]
+                assert system.doctor("database") == {"database": "mend"}
+                assert system.notebook_answers("ines")
             is_well(system)
             assert sent_again(ines, lost).status_code == 200
         wait(lambda: has_ended(system, submission), what="the evaluation ends")
@@ -157,20 +178,19 @@ def test_a_full_disk_stops_what_writes_and_nothing_else(system: DrillSystem) -> 
         with held_run(system, "tomas") as submission:
             ((before,),) = system.rows(count)
             # What the database needs for its log of the next seconds is there already, as it mostly is.
-            system.rows("SELECT pg_switch_wal()")
+            system.makes_room_in_its_log()
             worker = system.pid_of_worker()
-            system.disk.fill()
-            wait(lambda: "disk" in system.health()["failing"], what="health names the disk")
-            is_told(lin.post("/submissions/upload/", files={"archive": ("w.zip", work("x"))}), "disk_away")
-            assert system.doctor("machine")["disk of the site's files"] == "mend"
-            for page in ("/", "/status/", "/account/"):
-                assert lin.get(page).status_code == 200
-            asked = tomas.post("/notebook/start/")
-            assert asked.status_code in (200, 503), asked.text
-        time.sleep(5)
-        assert system.pid_of_worker() == worker
-        assert system.notebook_answers("ines")
-        system.disk.free()
+            with system.disk.full():
+                wait(lambda: "disk" in system.health()["failing"], what="health names the disk")
+                is_told(lin.post("/submissions/upload/", files={"archive": ("w.zip", work("x"))}), "disk_away")
+                assert system.doctor("machine")["disk of the site's files"] == "mend"
+                for page in ("/", "/status/", "/account/"):
+                    assert lin.get(page).status_code == 200
+                asked = tomas.post("/notebook/start/")
+                assert asked.status_code in (200, 503), asked.text
+                time.sleep(5)
+                assert system.pid_of_worker() == worker
+                assert system.notebook_answers("ines")
         is_well(system)
         wait(lambda: has_ended(system, submission), what="the evaluation ends")
         assert "/upload/" not in str(system.hand_in("lin", work("x")).url)
@@ -186,14 +206,12 @@ def test_a_full_disk_stops_what_writes_and_nothing_else(system: DrillSystem) -> 
 
 def test_while_the_engine_is_away_whoever_asks_for_a_notebook_keeps_their_place(system: DrillSystem) -> None:
     with said_once(system, "engine", by="worker"), system.person("lin") as lin:
-        system.kill("engine")
-        wait(lambda: system.fails_with("engine"), what=lambda: f"health names the engine: {system.health()}")
-        assert lin.post("/notebook/start/").status_code == 200
-        assert "/upload/" not in str(system.hand_in("sam", work("x")).url)
-        assert system.doctor("engine") == {"container engine": "mend"}
-        assert lin.get("/notebook/").status_code == 200
-        time.sleep(8)
-        system.start_again("engine")
+        with away(system, "engine", seconds=8):
+            wait(lambda: "engine" in system.health()["failing"], what=lambda: f"health names it: {system.health()}")
+            assert lin.post("/notebook/start/").status_code == 200
+            assert "/upload/" not in str(system.hand_in("sam", work("x")).url)
+            assert system.doctor("engine")["container engine"] == "mend"
+            assert lin.get("/notebook/").status_code == 200
         is_well(system)
         starts(system, "lin")
     submission = submission_of(system, "sam")
@@ -227,23 +245,19 @@ def test_a_clock_that_leaps_a_day_ends_nothing_and_all_goes_on_when_it_is_set_ri
 
 def test_a_clock_that_leaps_back_leaves_nothing_waiting_for_a_day(system: DrillSystem) -> None:
     with said_once(system, "clock", by="worker"):
-        system.set_clock("-1d")
-        wait(lambda: "clock" in system.health()["failing"], what=lambda: f"health names the clock: {system.health()}")
-        time.sleep(2)
-        system.set_clock("+0")
+        with clock_set(system, "-1d"):
+            time.sleep(2)
         is_well(system)
     nothing_is_doubled(system)
 
 
 def test_without_the_hub_notebooks_go_on_and_who_asks_for_one_waits(system: DrillSystem) -> None:
     with said_once(system, "hub", by="worker"), system.person("sam") as sam:
-        system.kill("hub")
-        wait(lambda: system.fails_with("hub"), what=lambda: f"health names the hub: {system.health()}")
-        assert sam.post("/notebook/start/").status_code == 200
-        assert "None can be opened just now" in sam.get("/status/").text
-        assert system.notebook_answers("ines")
-        time.sleep(4)
-        system.start_again("hub")
+        with away(system, "hub", seconds=8):
+            wait(lambda: "hub" in system.health()["failing"], what=lambda: f"health names the hub: {system.health()}")
+            assert sam.post("/notebook/start/").status_code == 200
+            assert "None can be opened just now" in sam.get("/status/").text
+            assert system.notebook_answers("ines")
         is_well(system)
         starts(system, "sam")
     nothing_is_doubled(system)
@@ -255,10 +269,45 @@ def test_a_mail_server_whose_name_leads_nowhere_holds_up_the_mail_alone(system: 
         system.names_resolve(False)
         system.taken.clear()
         assert noor.post("/account/notices/test/").status_code == 200
-        wait(lambda: system.fails_with("mail"), what=lambda: f"health names the mail: {system.health()}")
+        wait(lambda: "mail" in system.health()["failing"], what=lambda: f"health names the mail: {system.health()}")
         assert system.doctor("mail") == {"mail server": "mend"}
         assert noor.get("/").status_code == 200
         system.names_resolve(True)
         system.rows(tried)  # a minute later
         is_well(system)
     assert sum("To: noor@example.org" in mail for mail in system.taken) == 1
+
+
+def test_what_the_guide_says_to_type_brings_back_what_is_gone(system: DrillSystem) -> None:
+    for part, lines in {
+        "database": guide.block("worst-day", "The database is down"),
+        "hub": guide.block("worst-day", "The hub is down"),
+    }.items():
+        system.kill(part)
+        said = [system.typed(line) for line in lines]
+        is_well(system)
+        assert any(said), part
+    key = system.disk.folder / "var" / "oidc.pem"
+    key.unlink()
+    for line in guide.block("worst-day", "A key is lost"):
+        system.typed(line)
+    is_well(system)
+    assert key.is_file()
+    nothing_is_doubled(system)
+
+
+def test_what_the_guide_says_to_look_at_is_to_be_seen(system: DrillSystem) -> None:
+    looks = {
+        "failing": guide.block("worst-day", "Look first"),
+        "disk of the site's files": guide.block("worst-day", "The disk is full"),
+        "container engine": guide.block("worst-day", "The engine is down"),
+        "mail server": guide.block("worst-day", "The mail server is down"),
+        "PostgreSQL": guide.block("worst-day", "The clock is wrong"),
+        "certificate of the site": guide.block("worst-day", "A certificate has expired"),
+        "worker": guide.block("worst-day", "Too many at once"),
+    }
+    for seen, lines in looks.items():
+        said = "".join(system.typed(line) for line in lines)
+        assert seen in said, said
+    is_well(system)
+    nothing_is_doubled(system)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import docker
+import httpx
 import pytest
 from docker.errors import DockerException, NotFound
 
@@ -282,3 +283,37 @@ def test_a_kernel_reaches_the_hub_but_not_the_proxys_api(
     assert reach == {hub.ports[0]: "closed", hub.ports[1]: "closed", hub.ports[2]: "open"}
     with socket.create_connection(("127.0.0.1", hub.ports[1]), 2) as control:
         assert control.getpeername()[1] == hub.ports[1], "it listens, on the host alone"
+
+
+BOMBS = {
+    # No more processes than its own limit, whatever it tries.
+    "processes": "import os,time\nn=0\ntry:\n while n<2000:\n  if os.fork()==0: time.sleep(20); os._exit(0)\n  n+=1\n"
+    "except OSError: pass\nprint('made', n)",
+    # 64 GB, touched as they are asked for.
+    "memory": "blocks=[]\nfor n in range(64): blocks.append(bytearray(b'x')*(1<<30))\nprint('made', n)",
+    "shared memory": "import os\nn=0\ntry:\n with open('/dev/shm/x','wb',0) as f:\n  while f.write(b'x'*(1<<20)): n+=1\n"
+    "except OSError as e: print('refused', e.errno)\nfinally: os.unlink('/dev/shm/x')",
+}
+
+
+def test_bombs_in_a_notebook_hit_its_own_server_and_nobody_elses(
+    hub: Hub, site: FakeSite, engine: docker.APIClient, lease: Lease
+) -> None:
+    for username in ("ines", "peer"):
+        site.leases[username] = lease(username, image=IMAGE)
+        hub.launch(username)
+    before = container(engine, "peer")
+    assert before is not None
+    python = "/opt/venv/bin/python"
+    assert run(engine, python, "-c", BOMBS["shared memory"]).strip() == "refused 28"
+    memory = engine.exec_create(f"{PREFIX}-ines", [python, "-c", BOMBS["memory"]])
+    assert "made" not in engine.exec_start(memory["Id"]).decode()
+    # Refused its second gigabyte, or killed for it, alone or with its server.
+    assert container(engine) is None or engine.exec_inspect(memory["Id"])["ExitCode"] in (1, 137)
+    if container(engine) is not None:
+        assert int(run(engine, python, "-c", BOMBS["processes"]).split()[-1]) < 256
+    after = container(engine, "peer")
+    assert after is not None
+    assert (after["Id"], after["State"]["Running"], after["State"]["OOMKilled"]) == (before["Id"], True, False)
+    assert httpx.get(f"{hub.url}/user/peer/api", timeout=20).status_code == 200
+    assert hub.api("GET", "/users/peer").status_code == 200

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 BATCH = 20
 CLAIM_HOLDS = timedelta(minutes=5)
-BACKOFF = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
+# A mail server that is away for a night, or a weekend's half, loses no mail.
+BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 360, 720, 1440))
 UNKNOWN_END = "It was being sent when the worker stopped, too often."
 SWITCHED_OFF = "It was switched off before it could be sent."
 
@@ -88,7 +89,7 @@ def _send(delivery: Delivery, *, now: datetime) -> None:
 
 
 def _try_later(delivery: Delivery, *, error: str, now: datetime) -> None:
-    """Again after 1, 5 and 30 minutes and 2 hours; then it has failed."""
+    """Again after 1, 5 and 30 minutes, and 2, 6, 12 and 24 hours; then it has failed."""
     if delivery.tries > len(BACKOFF):
         log.warning("%s of notice %s is given up: %s", delivery.channel, delivery.notice_id, error)
         _settle(delivery, state=DeliveryState.FAILED, last_error=error)

@@ -36,6 +36,7 @@ HOLD_SECONDS = 15 * 60.0
 SETTLE_SECONDS = 5.0
 
 
+HUB_SECONDS = 5.0
 # A look at a certificate is a connection to the outside, and certificates end on a day that is known.
 CERTIFICATE_SECONDS = 300.0
 
@@ -72,41 +73,45 @@ class SteadyClock:
             ClockLeapt: it can't be said.
         """
         wall = self._wall()
-        if leap := self._leap_of(wall, self._steady()):
-            raise ClockLeapt(f"The clock leapt by {leap:+.0f} s: nothing is begun or ended until it is set right.")
+        if not self._is_steady(wall, self._steady()):
+            raise ClockLeapt("The clock leapt: nothing is begun or ended until it is set right.")
         return datetime.fromtimestamp(wall, tz=UTC)
 
     def is_believed(self) -> bool:
         """Deadlines may be judged by it."""
-        return not self._leap_of(self._wall(), self._steady())
+        return self._is_steady(self._wall(), self._steady())
 
-    def _leap_of(self, wall: float, steady: float) -> float:
-        """By how many seconds it leapt; 0 where it is to be believed."""
+    def _is_steady(self, wall: float, steady: float) -> bool:
+        """It has not leapt, or the leap is over and all had a moment to settle."""
         with self._guard:
             leap = wall - steady - self._apart
             if abs(leap) <= LEAP_SECONDS:
                 if self._leapt_at is not None:
                     self._leapt_at, self._believed_from = None, steady + SETTLE_SECONDS
                 self._apart += leap
-                return 0.0 if steady >= self._believed_from else leap or LEAP_SECONDS
+                return steady >= self._believed_from
             if self._leapt_at is None:
                 self._leapt_at = steady
+                log.error("the clock leapt by %+.0f s", leap)
             if steady - self._leapt_at < HOLD_SECONDS:
-                return leap
+                return False
             self._apart, self._leapt_at = wall - steady, None
-            return 0.0
+            log.warning("the clock stayed where it leapt to, and is believed now")
+            return True
 
 
 class Surroundings:
-    """What is away just now, of the parts that ``looks`` can ask."""
+    """What is away just now, of the parts that ``looks`` can ask: those that did not answer twice in a row."""
 
     def __init__(self, looks: Mapping[str, Callable[[], bool]]) -> None:
         self._looks = looks
+        self._missed: set[str] = set()
         self.away: tuple[str, ...] = ()
 
     def look(self) -> bool:
         """Ask each part; False, for there is no more to do."""
-        away = tuple(part for part, answers in self._looks.items() if not answers())
+        missed = {part for part, answers in self._looks.items() if not answers()}
+        away, self._missed = tuple(sorted(missed & self._missed)), missed
         for part in set(away) - set(self.away):
             log.error("%s: away", part)
         for part in set(self.away) - set(away):
@@ -118,13 +123,15 @@ class Surroundings:
         """A sign of life with what is away in it; on a full disk, the sign alone."""
         file = Path(settings.PRACTICUM_DATA_DIR) / health.HEARTBEAT_FILE
         told, fresh = json.dumps({"pid": os.getpid(), "away": self.away}), file.with_suffix(".fresh")
+        moment = (time.time(),) * 2
         try:
             fresh.write_text(told)
+            os.utime(fresh, moment)
             fresh.replace(file)
         except OSError:
             try:
                 fresh.unlink(missing_ok=True)
-                os.utime(file)
+                os.utime(file, moment)
             except OSError:  # the disk itself is away, and the site sees no sign of life
                 return
 
@@ -146,7 +153,7 @@ def surroundings_of(engine: Engine, *, clock: SteadyClock) -> Surroundings:
             "database": health.database_answers,
             "disk": health.disk_has_room,
             "engine": engine_answers,
-            "hub": health.hub_answers,
+            "hub": lambda: health.hub_answers(within=HUB_SECONDS),
             "mail": mail_is_taken,
         }
     )
@@ -155,13 +162,14 @@ def surroundings_of(engine: Engine, *, clock: SteadyClock) -> Surroundings:
 class Rarely:
     """A look that is made now and then; in between it says what it saw last."""
 
-    def __init__(self, look: Callable[[], bool], *, every: float) -> None:
-        self._look, self._every, self._again_at, self._seen = look, every, 0.0, True
+    def __init__(self, look: Callable[[], bool], *, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._look, self._every, self._clock, self._again_at, self._seen = look, every, clock, clock(), True
 
     def __call__(self) -> bool:
         """What was seen."""
-        if time.monotonic() >= self._again_at:
-            self._seen, self._again_at = self._look(), time.monotonic() + self._every
+        now = self._clock()
+        if now >= self._again_at:
+            self._seen, self._again_at = self._look(), now + self._every
         return self._seen
 
 

@@ -21,6 +21,8 @@ from django.conf import settings
 from practicum.errors import Fault
 
 TIMEOUT = httpx.Timeout(15, connect=3)
+# What JupyterHub says of a fault of its own, such as a database that can't be written; a start that failed has words.
+UNCAUGHT = "Internal Server Error"
 
 
 class HubUnavailable(Fault):
@@ -165,6 +167,11 @@ class HttpHub:
             raise HubUnavailable("The notebook hub does not answer.") from fault
         if answer.status_code in (502, 503, 504) and "message" not in answer.text:
             raise HubUnavailable("The notebook hub does not answer.")
+        if answer.status_code in (401, 403):
+            # Its database can't be written, or it has another token: no fault of the notebook that was asked for.
+            raise HubUnavailable("The notebook hub does not know the site just now.")
+        if answer.status_code == 500 and _message(answer) == UNCAUGHT:
+            raise HubUnavailable("The notebook hub failed; it is asked again.")
         return answer
 
 

@@ -210,7 +210,6 @@ def test_a_group_among_the_guests_is_seen() -> None:
         httpx.Response(200, json=[]),
         httpx.Response(200, json={"servers": {"": {}}}),
         httpx.Response(200, json={"servers": None}),
-        httpx.Response(403, json={"message": "Missing or invalid credentials."}),
         httpx.Response(500, text="oops"),
     ],
 )
@@ -224,6 +223,17 @@ def test_a_proxy_that_finds_no_hub_is_an_unavailable_hub() -> None:
     away = httpx.MockTransport(lambda _: httpx.Response(503, text="Service Unavailable"))
     with pytest.raises(HubUnavailable):
         HttpHub("http://hub/hub/api", token="secret", transport=away).server("ines")
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_hub_that_does_not_know_the_site_is_unavailable_and_costs_no_notebook_an_attempt(status: int) -> None:
+    refusing = httpx.MockTransport(
+        lambda _: httpx.Response(status, json={"message": "Missing or invalid credentials."})
+    )
+    hub = HttpHub("http://hub/hub/api", token="secret", transport=refusing)
+    for ask in (hub.server, hub.start, hub.stop):
+        with pytest.raises(HubUnavailable):
+            ask("ines")
 
 
 def test_a_hub_that_can_start_nothing_now_is_unavailable_and_says_why() -> None:
