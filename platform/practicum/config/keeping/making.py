@@ -25,7 +25,7 @@ from practicum.config.settings import ENVIRONMENT
 from practicum.credentials.keys import key_file as issuer_key_file
 from practicum.engine import Engine
 from practicum.errors import EngineError, PracticumError
-from practicum.portal import backups
+from practicum.lib import backups
 
 log = logging.getLogger("practicum.backup")
 
@@ -59,6 +59,7 @@ def make(means: Means, *, stage: Path) -> Manifest:
     except (PracticumError, OSError) as fault:
         backups.note(backups.Outcome(means.now, "", str(fault)[:300]))
         raise
+    backups.note_homes({home.username: home.content.bytes for home in made.volumes})
     said = "; ".join(made.warnings) or f"{len(made.files):,} files, {len(made.volumes)} homes, {made.rows:,} rows"
     backups.note(backups.Outcome(made.made_at, made.id, said[:300]))
     log.info("backup %s is made: %s", made.id, said)

@@ -29,8 +29,7 @@ from practicum.lib.clock import utc_now
 
 NEXT = """Next:
   1. Start the site: docker compose up -d
-  2. Agents need new tokens. On this machine: delete agent/token beside the site's files before that; the set-up makes one.
-     For other servers: GPUs, the server's page, New token.
+  2. Agents need new tokens. On this machine the start makes one; other servers: GPUs, the server's page, New token.
   3. Look at everything: practicum doctor
   4. Make a backup of the restored site: practicum backup
 Everybody signs in anew. Persons whose data were deleted after the backup are there again: delete them again."""
