@@ -193,7 +193,7 @@ def remove(removal: Removal, *, engine: Engine, now: datetime) -> bool:
         )
         return False
     (going,) = [each for each in preview(cohort, today=localtime(now).date()) if each.part == part]
-    REMOVERS[part](cohort, engine, now)
+    REMOVERS[part](Clearing(cohort, engine, now))
     with transaction.atomic():
         facts = {"done_at": now, "waits_for": "", "count": going.count, "bytes": going.bytes or 0}
         if Removal.objects.filter(pk=removal.pk, done_at__isnull=True).update(**facts):
@@ -217,32 +217,41 @@ def _obstacle(cohort: Cohort, *, part: Part) -> str:
     return ""
 
 
-def _remove_homes(cohort: Cohort, engine: Engine, now: datetime) -> None:
-    for person in homes_of(cohort, today=localtime(now).date()):
-        forget_home(person.username, engine=engine)
+@dataclass(frozen=True)
+class Clearing:
+    """A cohort of which a part is being removed, and with what."""
+
+    cohort: Cohort
+    engine: Engine
+    now: datetime
 
 
-def _remove_snapshots(cohort: Cohort, engine: Engine, now: datetime) -> None:
-    for snapshot in Snapshot.objects.filter(internship__cohort=cohort):
+def _remove_homes(clearing: Clearing) -> None:
+    for person in homes_of(clearing.cohort, today=localtime(clearing.now).date()):
+        forget_home(person.username, engine=clearing.engine)
+
+
+def _remove_snapshots(clearing: Clearing) -> None:
+    for snapshot in Snapshot.objects.filter(internship__cohort=clearing.cohort):
         path = snapshot.path
         with transaction.atomic():
-            record("snapshot.removed", subject=snapshot, actor=None, now=now, digest=snapshot.digest)
+            record("snapshot.removed", subject=snapshot, actor=None, now=clearing.now, digest=snapshot.digest)
             snapshot.delete()
         path.unlink(missing_ok=True)
 
 
-def _remove_submissions(cohort: Cohort, engine: Engine, now: datetime) -> None:
-    forget_files(list(submissions_of(cohort)), runs=runs_of(cohort))
+def _remove_submissions(clearing: Clearing) -> None:
+    forget_files(list(submissions_of(clearing.cohort)), runs=runs_of(clearing.cohort))
 
 
-def _remove_logs(cohort: Cohort, engine: Engine, now: datetime) -> None:
-    Run.objects.filter(submission__internship__cohort=cohort).update(log_tail="")
-    RunEvent.objects.filter(run__submission__internship__cohort=cohort).delete()
+def _remove_logs(clearing: Clearing) -> None:
+    Run.objects.filter(submission__internship__cohort=clearing.cohort).update(log_tail="")
+    RunEvent.objects.filter(run__submission__internship__cohort=clearing.cohort).delete()
     for model in (SessionEvent, ActivityReport):
-        model.objects.filter(session__internship__cohort=cohort).delete()
+        model.objects.filter(session__internship__cohort=clearing.cohort).delete()
 
 
-REMOVERS: dict[Part, Callable[[Cohort, Engine, datetime], None]] = {
+REMOVERS: dict[Part, Callable[[Clearing], None]] = {
     Part.HOMES: _remove_homes,
     Part.SNAPSHOTS: _remove_snapshots,
     Part.SUBMISSIONS: _remove_submissions,

@@ -26,6 +26,11 @@ def retention_of(cohort: Cohort) -> Retention | None:
     return Retention.objects.filter(cohort=cohort).select_related("set_by", "cohort").first()
 
 
+def all_retentions() -> list[Retention]:
+    """Every cohort for which something was set."""
+    return list(Retention.objects.select_related("cohort").order_by("cohort__ends_on", "cohort__slug"))
+
+
 def outlooks(cohort: Cohort, *, retention: Retention | None, today: date) -> list[Outlook]:
     """A line for each part."""
     removals = {row.part: row for row in Removal.objects.filter(cohort=cohort)}
