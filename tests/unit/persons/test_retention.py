@@ -23,6 +23,7 @@ from practicum.persons.retention_rules import AHEAD, PROPOSED, Step, due_on, ste
 from practicum.submissions.models import Submission
 from practicum.workspaces.archives import home_volume
 from practicum.workspaces.models import Session, SessionEvent, Snapshot
+from tests.tools import guide
 from tests.unit.persons.conftest import Life
 
 ALL = {"homes": 30, "snapshots": 30, "submissions": 30, "logs": 30}
@@ -229,7 +230,10 @@ def test_the_page_proposes_shows_what_would_go_and_keeps_what_is_set(over: Life,
 
 
 def test_the_command_says_the_same(over: Life, admin: Any, now: Any, capsys: Any) -> None:
-    call_command("retention")
+    (line,) = guide.block("retention", "What is due")
+    words = line.split()
+    assert words.pop(0) == "deploy/practicum"
+    call_command(*words)
     assert "everything is kept" in capsys.readouterr().out
     keep_for(over, admin, now=now, snapshots=30)
     call_command("retention")

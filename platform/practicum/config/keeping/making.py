@@ -14,8 +14,10 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
+from subprocess import SubprocessError
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from practicum.config.keeping import databases, files, volumes
 from practicum.config.keeping.manifest import Content, Manifest, VolumeKept
@@ -56,7 +58,7 @@ def make(means: Means, *, stage: Path) -> Manifest:
     """
     try:
         made = _make(means, stage=stage)
-    except (PracticumError, OSError) as fault:
+    except (PracticumError, OSError, DatabaseError, SubprocessError) as fault:
         backups.note(backups.Outcome(means.now, "", str(fault)[:300]))
         raise
     backups.note_homes({home.username: home.content.bytes for home in made.volumes})

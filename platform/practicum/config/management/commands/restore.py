@@ -20,6 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from practicum.config.engine import site_engine
 from practicum.config.keeping import making, places, restoring, shelf
@@ -59,6 +60,10 @@ class Command(BaseCommand):
                 self.work(backup, stage=stage, options=options)
         except PracticumError as refusal:
             raise CommandError(str(refusal), returncode=getattr(refusal, "exit_code", 1)) from refusal
+        except DatabaseError as fault:
+            raise CommandError(f"The database refused: {str(fault).strip()}") from fault
+        except OSError as fault:
+            raise CommandError(f"A file can't be read or written: {fault}") from fault
 
     def say(self, line: str) -> None:
         """A line of progress; programs get one object at the end instead."""
