@@ -49,7 +49,7 @@ def test_an_admin_sets_it_and_sees_what_goes(
     )
     page.reload()
     page.get_by_text("It waits: A snapshot is being restored.").wait_for()
+    page.screenshot(path=tmp_path / "retention.png", full_page=True)
     assert fits(page)
     assert faults_of(page) == []
     assert window.complaints == []
-    page.screenshot(path=tmp_path / "retention.png", full_page=True)
