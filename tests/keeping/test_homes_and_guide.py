@@ -225,10 +225,14 @@ def test_the_guide_from_the_first_backup_to_a_new_server(
     said = old.follow(guide.block("backup", "Before the first one"))
     assert "Keep a copy of the password" in said
     assert (machines / "etc" / "backup-keys" / "password").stat().st_mode & 0o077 == 0
+    broken = Site(old.site.data_dir, old.site.variables | {"PRACTICUM_WORKSPACE_IMAGE": "practicum/nothing:1"})
+    assert "missing: home of ines: The image is not on this" in broken.practicum("backup", code=3)
     said = old.follow(guide.block("backup", "Make one"))
     assert "home 1 of 1: ines" in said
-    assert "1 backups" in said
-    assert "0 would go; 7 daily, 5 weekly, 12 monthly backups stay" in old.follow(guide.block("backup", "One each day"))
+    assert "2 backups" in said
+    said = old.follow(guide.block("backup", "One each day"))
+    assert "1 would go; 7 daily, 5 weekly, 12 monthly backups stay" in said
+    assert "1 are gone" in said
     assert "every byte of it was read" in old.follow(guide.block("backup", "Is it any good?")[:1])
     assert "home 1 of 1: ines, as it was kept" in old.follow(guide.block("backup", "Is it any good?")[1:])
     assert "unlocked" in old.follow(guide.block("backup", "When it is locked"))

@@ -134,6 +134,20 @@ def test_a_site_of_a_newer_practicum_is_refused_and_so_is_one_on_another_databas
     restic.forget([newer])
 
 
+def test_the_workers_daily_one_is_made_once_and_lets_go_of_older_ones(site: Site, tmp_path: Path) -> None:
+    copy = tmp_path / "repository"
+    shutil.copytree(site.variables["PRACTICUM_BACKUP_REPOSITORY"], copy)
+    (site.data_dir / "backup" / "good.json").unlink()
+    (before,) = json.loads(site.practicum("backup", "list", "--json"))["backups"]
+    daily = site.beside(
+        "var", PRACTICUM_BACKUP_REPOSITORY=str(copy), PRACTICUM_BACKUP_HOUR="0", PRACTICUM_BACKUP_KEEP="1 0 0"
+    )
+    assert daily.run("daily.py") == [True, False]
+    (after,) = json.loads(daily.practicum("backup", "list", "--json"))["backups"]
+    assert after["id"] > before["id"], "of the same day only the last stays"
+    assert "is whole" in daily.practicum("backup", "check", "--read-data")
+
+
 def test_two_do_not_run_at_once(site: Site) -> None:
     code = (
         "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); "

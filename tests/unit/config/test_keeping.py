@@ -11,11 +11,11 @@ import pytest
 
 from practicum.config.doctor import site
 from practicum.config.env import Backups, ConfigurationError, read
-from practicum.config.keeping import files
+from practicum.config.keeping import files, shelf
 from practicum.config.keeping.manifest import Content, Manifest, Table, VolumeKept, differences
 from practicum.config.keeping.manifest import read as read_manifest
 from practicum.config.keeping.refusals import Busy, Damaged, KeepFault, NoEntry, NoRepository, NotSet
-from practicum.config.keeping.restic import Place, failure
+from practicum.config.keeping.restic import Place, Snapshot, failure
 from practicum.config.keeping.schedule import is_due
 from practicum.lib import backups
 from practicum.portal import metrics
@@ -107,6 +107,43 @@ def test_ssh_takes_only_the_key_and_the_hosts_that_are_named(repository: str, wo
     assert "UserKnownHostsFile=/h -o StrictHostKeyChecking=yes -o BatchMode=yes" in command
     assert command.endswith("backup@vault.example.org -s sftp")
     assert Place("/srv/a", Path("/p"), Path("/c"), ssh_key_file="/k").options() == []
+
+
+# Which go
+
+
+class Shelf:
+    """A repository with a backup for each of ``days`` ago that came to its end, and one that never did."""
+
+    def __init__(self, days: list[int], *, unfinished: int) -> None:
+        self.rows = [
+            Snapshot(f"{part}-{day}", NOON - timedelta(days=day), ("practicum", f"backup-{day:03}", f"part-{part}"))
+            for day in days
+            for part in ("state", "files", "manifest")
+        ]
+        at = NOON - timedelta(days=unfinished)
+        self.rows.append(Snapshot("state-x", at, ("practicum", "backup-x", "part-state")))
+
+    def snapshots(self, *tags: str) -> list[Snapshot]:
+        """Those with all of the tags."""
+        return [row for row in self.rows if set(tags) <= set(row.tags)]
+
+    def removable(self, *, tags: list[str], keep: list[tuple[str, int]]) -> set[str]:
+        """All but the newest, as restic would say for these rules."""
+        assert keep == [("daily", 1), ("last", 1)], "what counts nothing is not asked for"
+        return {row.id for row in self.snapshots(*tags) if row.at < NOON}
+
+
+def test_a_backup_goes_as_a_whole_and_so_does_what_was_never_finished() -> None:
+    shelf_of: Any = Shelf([0, 9], unfinished=3)
+    found = shelf.going(shelf_of, keep=(1, 0, 0), now=NOON)
+    assert (found.backups, found.unfinished) == (("009",), ("x",))
+    assert set(found.snapshots) == {"state-9", "files-9", "manifest-9", "state-x"}
+
+
+def test_what_may_still_be_under_way_is_left_alone() -> None:
+    shelf_of: Any = Shelf([0], unfinished=1)
+    assert shelf.going(shelf_of, keep=(1, 0, 0), now=NOON).snapshots == ()
 
 
 # Files
