@@ -5,6 +5,7 @@ and nothing that opened the old one opens the new one. (J4)
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -141,12 +142,33 @@ def test_the_restoration_is_on_record_and_says_what_is_next(story: Story) -> Non
 
 def test_a_site_with_people_in_it_is_not_overwritten(story: Story) -> None:
     before = files.contents(story.restored.data_dir / "submissions")
+    aside = list(story.restored.data_dir.glob("before-*"))
     said = story.restored.practicum("restore", code=1)
     assert "there are people in its database" in said
     assert "With --replace what is here is put aside" in said
     assert files.contents(story.restored.data_dir / "submissions") == before
-    assert not list(story.restored.data_dir.glob("before-*"))
+    assert list(story.restored.data_dir.glob("before-*")) == aside
     assert "in the way" in story.restored.practicum("restore", "--dry-run", code=1)
+
+
+def test_what_is_replaced_is_put_aside(story: Story) -> None:
+    kept = files.contents(story.restored.data_dir / "submissions")
+    said = story.restored.practicum("restore", "--replace", "--yes")
+    (aside,) = story.restored.data_dir.glob("before-*")
+    assert files.contents(aside / "submissions") == files.contents(story.restored.data_dir / "submissions") == kept
+    (name,) = re.findall(r"The database that was here is kept as (?:schema )?(\S+)\.\n", said)
+    if address := story.restored.variables.get("PRACTICUM_DATABASE_URL"):
+        with psycopg.connect(address) as connection:
+            people = [
+                connection.execute(f"SELECT count(*) FROM {s}.accounts_user").fetchone() for s in ("public", name)
+            ]
+    else:
+        people = []
+        for file in ("practicum.sqlite3", name):
+            with closing(sqlite3.connect(story.restored.data_dir / file)) as opened:
+                people.append(opened.execute("SELECT count(*) FROM accounts_user").fetchone())
+    assert people[0] == people[1]
+    assert people[0][0] > 10
 
 
 def test_the_drill_compares_everything_and_changes_nothing(story: Story) -> None:
