@@ -214,7 +214,7 @@ def test_the_doctor_tells_how_old_the_last_good_one_is(settings: Any, data_dir: 
     assert [each.state for each in site.last_backup(now=NOON)] == ["look"], "nobody says where to"
     settings.PRACTICUM_BACKUPS = Backups(repository="/srv/backups")
     (none,) = site.last_backup(now=NOON)
-    assert (none.state, none.said) == ("mend", "none was ever made")
+    assert (none.state, none.said) == ("look", "none was ever made")
     backups.note(backups.Outcome(NOON - timedelta(hours=2), "x", "9 files"))
     assert [(each.state, each.said) for each in site.last_backup(now=NOON)] == [
         ("ok", "last good backup: 2 h ago (9 files)")

@@ -122,26 +122,25 @@ def mail(*, connect: Callable[[], Any] = get_connection) -> list[Finding]:
 
 
 def last_backup(*, now: datetime) -> list[Finding]:
-    """There is a good backup of the last day."""
+    """There is a good backup of the last day. A site that has made none yet works, and somebody should know."""
     good, failed = backups.last_good(), backups.last_failed()
     if not settings.PRACTICUM_BACKUPS.repository:
         return [
             Finding("backup", State.LOOK, "none is made: nothing says where to", "Set PRACTICUM_BACKUP_REPOSITORY.")
         ]
-    age = "none was ever made" if good is None else f"last good backup: {_hours(now - good.at)} ago"
-    found = []
-    if good is None or now - good.at > backups.LATE:
-        is_daily = settings.PRACTICUM_BACKUPS.hour is not None
-        mend = "python manage.py backup" + (
-            "" if is_daily else "\nSet PRACTICUM_BACKUP_HOUR: the worker makes one each day."
-        )
-        found.append(to_mend("backup", age, mend))
+    is_daily = settings.PRACTICUM_BACKUPS.hour is not None
+    mend = "python manage.py backup" + (
+        "" if is_daily else "\nSet PRACTICUM_BACKUP_HOUR: the worker makes one each day."
+    )
+    if good is None:
+        found = [Finding("backup", State.LOOK, "none was ever made", f"python manage.py backup init\n{mend}")]
+    elif now - good.at > backups.LATE:
+        found = [to_mend("backup", f"last good backup: {_hours(now - good.at)} ago", mend)]
     else:
-        found.append(ok("backup", f"{age} ({good.said})"))
+        found = [ok("backup", f"last good backup: {_hours(now - good.at)} ago ({good.said})")]
     if failed is not None:
-        found.append(
-            to_mend("last backup", f"failed {_hours(now - failed.at)} ago: {failed.said}", "python manage.py backup")
-        )
+        said = f"failed {_hours(now - failed.at)} ago: {failed.said}"
+        found.append(to_mend("last backup", said, "python manage.py backup"))
     return found
 
 
