@@ -15,7 +15,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
+from oauth2_provider.models import AccessToken, DeviceGrant, Grant, IDToken, RefreshToken
 
 from practicum.accounts.models import Role, User
 from practicum.audit.services import record, record_of_the_site
@@ -266,7 +266,7 @@ def end_sessions(user: User, *, now: datetime) -> None:
 def end_all_access(*, now: datetime) -> int:
     """Everybody is signed out, and nothing that the sign-in ever gave to the hub opens anything; returns how many sessions."""
     signed_out, _ = Session.objects.all().delete()
-    for model in (Grant, IDToken, AccessToken, RefreshToken):
+    for model in (Grant, DeviceGrant, IDToken, AccessToken, RefreshToken):
         model.objects.all().delete()
     record_of_the_site("account.all_signed_out", now=now, sessions=signed_out)
     return signed_out

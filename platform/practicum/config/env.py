@@ -283,15 +283,15 @@ def _backups(variables: Mapping[str, str], *, faults: list[str]) -> Backups:
     def said(name: str) -> str:
         return variables.get(f"PRACTICUM_BACKUP_{name}", "")
 
-    keep, hour, snapshots = said("KEEP") or "7 5 12", said("HOUR"), said("SNAPSHOTS") or "no"
+    keep, hour, snapshots = said("KEEP") or "7 5 12", said("HOUR").replace("never", ""), said("SNAPSHOTS") or "without"
     if not re.fullmatch(r"\d{1,3} \d{1,3} \d{1,3}", keep, re.ASCII) or not keep.strip("0 "):
         faults.append(f"PRACTICUM_BACKUP_KEEP is {keep!r}; it must be three numbers, daily weekly monthly: 7 5 12.")
         keep = "7 5 12"
     if hour and not (re.fullmatch(r"\d{1,2}", hour, re.ASCII) and int(hour) < 24):
-        faults.append(f"PRACTICUM_BACKUP_HOUR is {hour!r}; it must be a whole number from 0 to 23, or empty.")
+        faults.append(f"PRACTICUM_BACKUP_HOUR is {hour!r}; it must be a whole number from 0 to 23, or never.")
         hour = ""
-    if snapshots not in ("yes", "no"):
-        faults.append(f"PRACTICUM_BACKUP_SNAPSHOTS is {snapshots!r}; it must be yes or no.")
+    if snapshots not in ("with", "without"):
+        faults.append(f"PRACTICUM_BACKUP_SNAPSHOTS is {snapshots!r}; it must be with or without.")
     if hour and not (said("REPOSITORY") and said("PASSWORD_FILE")):
         faults.append("PRACTICUM_BACKUP_HOUR needs PRACTICUM_BACKUP_REPOSITORY and PRACTICUM_BACKUP_PASSWORD_FILE too.")
     if said("REPOSITORY").startswith("sftp:") and bool(said("SSH_KEY_FILE")) != bool(said("KNOWN_HOSTS_FILE")):
@@ -305,7 +305,7 @@ def _backups(variables: Mapping[str, str], *, faults: list[str]) -> Backups:
         ssh_key_file=said("SSH_KEY_FILE"),
         known_hosts_file=said("KNOWN_HOSTS_FILE"),
         s3_credentials_file=said("S3_CREDENTIALS_FILE"),
-        with_snapshots=snapshots == "yes",
+        with_snapshots=snapshots == "with",
         keep=(daily, weekly, monthly),
         hour=int(hour) if hour else None,
     )

@@ -304,4 +304,8 @@ LINES: tuple[Line, ...] = (
         "That this deletion was asked for and done", "persons.Deletion", "user asked_by taken_back_by waits_for", "keep",
         "That it was done must stay provable.", of="user",
     ),
+    _line(
+        "For how long a cohort's files are kept, and who said so", "persons.Retention", "set_by", "keep", POINTS_ON,
+        of="set_by",
+    ),
 )  # fmt: skip

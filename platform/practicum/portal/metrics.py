@@ -22,6 +22,7 @@ from practicum.accounts.access import Unauthorized, bearer
 from practicum.errors import NotFound
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.gpus.gauges import Gauge, Sample, gauges
+from practicum.lib import backups
 from practicum.lib.clock import utc_now
 from practicum.lib.digest import same_secret
 from practicum.portal.health import worker_seen_at
@@ -42,7 +43,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def exposition(*, now: datetime) -> bytes:
     """All gauges as text, in six queries."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Rows([*gauges(now=now), *runs(now=now), *worker(now=now), *disk()]))
+    registry.register(_Rows([*gauges(now=now), *runs(now=now), *worker(now=now), *disk(), *backup(now=now)]))
     return generate_latest(registry)
 
 
@@ -70,6 +71,16 @@ def disk() -> Iterable[Gauge]:
         return
     yield Gauge("practicum_disk_free_bytes", "Free on the disk of the site's files", (), [((), float(usage.free))])
     yield Gauge("practicum_disk_size_bytes", "Size of the disk of the site's files", (), [((), float(usage.total))])
+
+
+def backup(*, now: datetime) -> Iterable[Gauge]:
+    """The age of the last good backup, no sample before the first; and whether one is made each day, and failed last."""
+    good, failed = backups.last_good(), backups.last_failed()
+    ages: list[Sample] = [] if good is None else [((), (now - good.at).total_seconds())]
+    is_daily = settings.PRACTICUM_BACKUPS.hour is not None
+    yield Gauge("practicum_backup_age_seconds", "Since the last good backup was begun", (), ages)
+    yield Gauge("practicum_backup_failed", "1 while the last backup failed", (), [((), float(failed is not None))])
+    yield Gauge("practicum_backup_daily", "1 where the worker makes one each day", (), [((), float(is_daily))])
 
 
 class _Rows(Collector):

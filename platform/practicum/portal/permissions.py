@@ -176,6 +176,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "Set to which chat a cohort's news is posted", "no no all",
                 "digests:webhook", "+digests:webhook", "+digests:test_webhook", "+digests:remove_webhook",
             ),
+            _rule(
+                "Set for how long the files of a cohort that is over are kept", "no no all",
+                "persons:retention", "+persons:retention",
+            ),
         ),
     ),
     (

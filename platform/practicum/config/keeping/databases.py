@@ -290,9 +290,10 @@ def migrate_on() -> None:
     call_command("createcachetable", verbosity=0)
 
 
-def put_in_place(folder: Path, *, site: Path, suffix: str) -> str:
-    """Called in :func:`scratch`, with what that gave: the scratch database is the site's from now on. Where the one before
-    is kept, or "".
+def put_in_place(folder: Path, *, site: Path, suffix: str, keeps: bool) -> str:
+    """Called in :func:`scratch`, with what that gave: the scratch database is the site's from now on.
+
+    Where the one before is, if it ``keeps`` it; else it is gone, and this gives "".
 
     PostgreSQL: two schemas change their names in one transaction. SQLite: one rename; the old file is beside it.
     """
@@ -302,7 +303,9 @@ def put_in_place(folder: Path, *, site: Path, suffix: str) -> str:
             cursor.execute(f"ALTER SCHEMA public RENAME TO {kept}")
             cursor.execute(f"ALTER SCHEMA {SCRATCH} RENAME TO public")
             cursor.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
-        return f"schema {kept}"
+            if not keeps:
+                cursor.execute(f"DROP SCHEMA {kept} CASCADE")
+        return f"schema {kept}" if keeps else ""
     connection.close()
     made, place = folder / SQLITE_FILE, site
     with closing(sqlite3.connect(made)) as opened:
@@ -312,7 +315,7 @@ def put_in_place(folder: Path, *, site: Path, suffix: str) -> str:
     if place.exists():
         with closing(sqlite3.connect(place)) as opened:
             opened.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if tables_of(place):
+        if keeps:
             aside = str(place.with_name(f"{place.name}.before-{suffix}"))
             place.rename(aside)
     for end in ("-wal", "-shm"):

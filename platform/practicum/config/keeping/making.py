@@ -14,8 +14,10 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
+from subprocess import SubprocessError
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from practicum.config.keeping import databases, files, volumes
 from practicum.config.keeping.manifest import Content, Manifest, VolumeKept
@@ -25,7 +27,7 @@ from practicum.config.settings import ENVIRONMENT
 from practicum.credentials.keys import key_file as issuer_key_file
 from practicum.engine import Engine
 from practicum.errors import EngineError, PracticumError
-from practicum.portal import backups
+from practicum.lib import backups
 
 log = logging.getLogger("practicum.backup")
 
@@ -56,9 +58,10 @@ def make(means: Means, *, stage: Path) -> Manifest:
     """
     try:
         made = _make(means, stage=stage)
-    except (PracticumError, OSError) as fault:
+    except (PracticumError, OSError, DatabaseError, SubprocessError) as fault:
         backups.note(backups.Outcome(means.now, "", str(fault)[:300]))
         raise
+    backups.note_homes({home.username: home.content.bytes for home in made.volumes})
     said = "; ".join(made.warnings) or f"{len(made.files):,} files, {len(made.volumes)} homes, {made.rows:,} rows"
     backups.note(backups.Outcome(made.made_at, made.id, said[:300]))
     log.info("backup %s is made: %s", made.id, said)

@@ -13,7 +13,7 @@ from django.conf import settings
 from practicum.config.env import Backups
 from practicum.config.keeping.refusals import Busy, NotSet
 from practicum.config.keeping.restic import Place, Restic
-from practicum.portal import backups
+from practicum.lib import backups
 
 
 def restic() -> Restic:

@@ -48,7 +48,8 @@ SAID: tuple[tuple[str, type[KeepFault], str], ...] = (
     ),
     (r"config file already exists|already initialized", KeepFault, "There is a repository at that place already."),
     (
-        r"Host key verification failed|Permission denied \(|Connection refused|Could not resolve|Connection closed",
+        r"Host key verification failed|unable to start the sftp session|"
+        r"Permission denied \(|Connection refused|Could not resolve|Connection closed",
         NoEntry, "The server of the repository can't be reached, or does not let us in.",
     ),
     (

@@ -135,6 +135,7 @@ def restore(restoration: Restoration, *, stage: Path) -> settling.Settled:
         raise NotNow("\n".join(found))
     manifest, say, suffix = restoration.manifest, restoration.say, f"{restoration.now:%Y%m%d%H%M%S}"
     with _brought(restoration, stage=stage) as brought:
+        keeps_what_was = databases.is_occupied()
         with databases.scratch(brought / "database") as site:
             _load(restoration, brought=brought)
             databases.migrate_on()
@@ -147,7 +148,8 @@ def restore(restoration: Restoration, *, stage: Path) -> settling.Settled:
             files.put_in_place(brought / "files", data_dir=restoration.data_dir, aside=aside)
             _put_keys(brought / "state" / "keys")
             _put_hub(brought / "state" / making.HUB_FILE, data_dir=restoration.data_dir, aside=aside)
-            before = databases.put_in_place(brought / "database", site=site, suffix=suffix)
+            (restoration.data_dir / "agent" / "token").unlink(missing_ok=True)  # it opens nothing; the set-up makes one
+            before = databases.put_in_place(brought / "database", site=site, suffix=suffix, keeps=keeps_what_was)
         other = other_secrets(brought / "state")
     if aside.exists():
         say(f"  The files that were here are in {aside.name}, beside the site's files.")

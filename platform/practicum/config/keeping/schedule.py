@@ -11,7 +11,7 @@ from django.utils.timezone import localtime
 from practicum.config.keeping import making, places, shelf
 from practicum.config.keeping.refusals import Busy
 from practicum.engine import Engine
-from practicum.portal import backups
+from practicum.lib import backups
 
 log = logging.getLogger("practicum.backup")
 

@@ -27,7 +27,10 @@ from practicum.workspaces import tokens as workspaces
 
 # In this order, as the hub's tables point to one another. What they hold is made anew when people sign in.
 HUB_EMPTIED = ("oauth_codes", "api_token_role_map", "api_tokens", "shares", "share_codes", "servers")
-HUB_CHANGES = ("UPDATE spawners SET server_id = NULL, state = NULL, started = NULL",)
+HUB_CHANGES = {
+    "spawners": "UPDATE spawners SET server_id = NULL, state = NULL, started = NULL",
+    "services": "UPDATE services SET _server_id = NULL",
+}
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def settle_hub(file: Path) -> None:
     """In the hub's database no token opens anything and no server runs; cookies of everybody are worth nothing."""
     with closing(sqlite3.connect(file)) as opened, opened:
         tables = {name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if "spawners" in tables:
-            for change in HUB_CHANGES:
+        for name, change in HUB_CHANGES.items():
+            if name in tables:
                 opened.execute(change)
         for name in HUB_EMPTIED:
             if name in tables:

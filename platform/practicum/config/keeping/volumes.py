@@ -30,10 +30,12 @@ from practicum.workspaces.archives import HOME, LARGEST_FILE_BYTES, home_volume
 
 KIND = "keeping"
 WALL_SECONDS = 12 * 3600
-# What can be had again: caches of pip and the like. The archive of the same files is always the same, byte by byte.
+# What can be had again, such as pip's cache, is left out. The archive of the same files is the same, byte by byte: no number
+# of a process is in its headers, which tar would put there, nor times at which files were read.
 PACK = (
-    "/bin/tar", "--create", "--file=-", "--format=posix", "--pax-option=delete=atime,delete=ctime", "--sort=name",
-    "--sparse", "--hole-detection=raw", "--numeric-owner", "--ignore-failed-read", "--exclude=./.cache",
+    "/bin/tar", "--create", "--file=-", "--format=posix", "--sort=name", "--numeric-owner",
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+    "--sparse", "--sparse-version=0.0", "--hole-detection=raw", "--ignore-failed-read", "--exclude=./.cache",
 )  # fmt: skip
 # What is in the volume goes first: what the image puts into a new one, or what a restoration is to replace.
 UNPACK = (

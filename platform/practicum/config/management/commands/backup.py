@@ -13,25 +13,24 @@ Ends with 0 where all is well, 1 where it failed, 3 where a backup was made but 
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from practicum.config.engine import site_engine
 from practicum.config.keeping import making, places, shelf
+from practicum.config.keeping.command import KeepingCommand
 from practicum.config.keeping.refusals import INCOMPLETE
-from practicum.errors import PracticumError
 from practicum.lib.clock import utc_now
 
 VERBS = ("run", "init", "list", "check", "forget", "unlock")
 
 
-class Command(BaseCommand):
+class Command(KeepingCommand):
     """One verb at a time."""
 
     help = __doc__ or ""
@@ -46,26 +45,12 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, verb: str, **options: Any) -> None:
         """Do it; a refusal is one message and an exit code."""
-        self.is_json = bool(options["json"])
         verbs: dict[str, Callable[[dict[str, Any]], None]] = {
             "run": self.do_run, "init": self.do_init, "list": self.do_list, "check": self.do_check,
             "forget": self.do_forget, "unlock": self.do_unlock,
         }  # fmt: skip
-        try:
+        with self.refusing(is_json=bool(options["json"])):
             verbs[verb](options)
-        except PracticumError as refusal:
-            raise CommandError(str(refusal), returncode=getattr(refusal, "exit_code", 1)) from refusal
-
-    def say(self, line: str) -> None:
-        """A line of progress; programs get one object at the end instead."""
-        if not self.is_json:
-            self.stdout.write(line)
-            self.stdout.flush()
-
-    def tell(self, facts: dict[str, Any]) -> None:
-        """The object for programs."""
-        if self.is_json:
-            self.stdout.write(json.dumps(facts, indent=2))
 
     def do_run(self, _: dict[str, Any]) -> None:
         """A backup; 3 where something is missing in it."""

@@ -84,6 +84,7 @@ def looks() -> dict[str, Callable[[], list[Finding]]]:
         "certificates": lambda: network.certificates(public, now=utc_now()),
         "pages": lambda: network.pages(answering),
         "mail": site.mail,
+        "backups": lambda: site.last_backup(now=utc_now()),
         "life": lambda: site.signs_of_life(now=utc_now()),
     }
 

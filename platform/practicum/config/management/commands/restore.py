@@ -12,31 +12,29 @@ it was refused or failed, 4 where a backup is under way, 5 where the backup is d
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from practicum.config.engine import site_engine
 from practicum.config.keeping import making, places, restoring, shelf
+from practicum.config.keeping.command import KeepingCommand
 from practicum.config.keeping.restoring import Restoration
-from practicum.errors import PracticumError
 from practicum.lib.clock import utc_now
 
 NEXT = """Next:
   1. Start the site: docker compose up -d
-  2. Agents need new tokens. On this machine: delete agent/token beside the site's files before that; the set-up makes one.
-     For other servers: GPUs, the server's page, New token.
+  2. Agents need new tokens. On this machine the start makes one; other servers: GPUs, the server's page, New token.
   3. Look at everything: practicum doctor
   4. Make a backup of the restored site: practicum backup
 Everybody signs in anew. Persons whose data were deleted after the backup are there again: delete them again."""
 
 
-class Command(BaseCommand):
+class Command(KeepingCommand):
     """Restore, or say what would come of it."""
 
     help = __doc__ or ""
@@ -54,18 +52,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, backup: str, **options: Any) -> None:
         """Do it; a refusal is one message and an exit code."""
-        self.is_json = bool(options["json"])
-        try:
-            with places.alone() as stage:
-                self.work(backup, stage=stage, options=options)
-        except PracticumError as refusal:
-            raise CommandError(str(refusal), returncode=getattr(refusal, "exit_code", 1)) from refusal
-
-    def say(self, line: str) -> None:
-        """A line of progress; programs get one object at the end instead."""
-        if not self.is_json:
-            self.stdout.write(line)
-            self.stdout.flush()
+        with self.refusing(is_json=bool(options["json"])), places.alone() as stage:
+            self.work(backup, stage=stage, options=options)
 
     def work(self, backup: str, *, stage: Path, options: dict[str, Any]) -> None:
         """One of the four."""
@@ -97,8 +85,7 @@ class Command(BaseCommand):
 
     def done(self, facts: dict[str, Any], line: str) -> None:
         """The last word, for people or for programs."""
-        if self.is_json:
-            self.stdout.write(json.dumps(facts, indent=2))
+        self.tell(facts)
         self.say(line)
 
     def foresee(self, restoration: Restoration) -> None:

@@ -27,6 +27,7 @@ from django.db import DatabaseError, close_old_connections
 from practicum.accounts import notices, sending
 from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
+from practicum.config.keeping import schedule
 from practicum.config.surroundings import SteadyClock, Surroundings, surroundings_of
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
@@ -38,6 +39,7 @@ from practicum.gpus import tasks as gpus
 from practicum.internships import readiness
 from practicum.internships import services as internships
 from practicum.lib.faults import ground_of
+from practicum.persons import retention
 from practicum.persons import tasks as persons
 from practicum.submissions.likeness import compare_next
 from practicum.workspaces import tasks as workspaces
@@ -57,6 +59,8 @@ LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
 DIGEST_SECONDS = 20.0
 DELETION_SECONDS = 10.0
+BACKUP_SECONDS = 60.0
+RETENTION_SECONDS = 60.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
@@ -154,7 +158,8 @@ def make_loops(
     engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
 ) -> list[Loop]:
     """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
-    evaluate, delete the data of people who asked for it, and look whether everything answers.
+    evaluate, delete the data of people who asked for it, remove what is kept no longer, back up, and look whether
+    everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -206,6 +211,12 @@ def make_loops(
     def delete() -> bool:
         return persons.delete_due(clock.now(), engine=engine, hub=hub)
 
+    def backup() -> bool:
+        return schedule.step(clock.now(), engine=engine)
+
+    def retain() -> bool:
+        return retention.step_all(clock.now(), engine=engine)
+
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
@@ -221,6 +232,8 @@ def make_loops(
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
         Loop("digests", lambda: digests.step(clock.now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
+        Loop("retention", retain, pause=RETENTION_SECONDS, stopping=stopping),
+        Loop("backups", backup, pause=BACKUP_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(clock.now()), pause=1.0, stopping=stopping),
         *(

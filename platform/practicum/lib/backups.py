@@ -49,6 +49,21 @@ def note(outcome: Outcome) -> None:
     fresh.replace(file)
 
 
+def note_homes(sizes: dict[str, int]) -> None:
+    """Remember how large each home is, in bytes: nobody else measures them."""
+    fresh = folder() / "homes.new"
+    fresh.write_text(json.dumps(sizes))
+    fresh.replace(folder() / "homes.json")
+
+
+def homes() -> dict[str, int]:
+    """How large each home was in the last backup, by username; empty before the first."""
+    try:
+        return {str(name): int(size) for name, size in json.loads((folder() / "homes.json").read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
 def _read(name: str) -> Outcome | None:
     try:
         found: dict[str, Any] = json.loads((folder() / name).read_text())
