@@ -50,6 +50,7 @@ EVALUATION_SECONDS = 0.2
 SNAPSHOT_SECONDS = 0.5
 SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
+LEAVING_SECONDS = 1.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
@@ -137,8 +138,8 @@ def keep_pace() -> None:
 
 
 def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -> list[Loop]:
-    """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
-    evaluate, and delete the data of people who asked for it.
+    """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes, plan, tell people,
+    compare, certify, evaluate, and delete the data of people who asked for it.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -168,6 +169,10 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
         workspaces.follow_help(utc_now(), hub=hub)
         return False
 
+    def see_off() -> bool:
+        workspaces.see_off(utc_now(), hub=hub)
+        return False
+
     def estimate() -> bool:
         gpus.estimate(utc_now())
         return False
@@ -194,6 +199,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
         Loop("help", follow_help, pause=HELP_SECONDS, stopping=stopping),
+        Loop("leaving", see_off, pause=LEAVING_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
         Loop("likenesses", lambda: compare_next(now=utc_now()), pause=LIKENESS_SECONDS, stopping=stopping),
