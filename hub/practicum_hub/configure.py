@@ -9,7 +9,8 @@ Choices that are not obvious:
 - The hub never throttles spawns: the site's queue has decided already who may start (no lease, no spawn).
 - Interns' hub role has no scope to start servers; the site's service token has.
 - ``last_activity_interval`` is also how often lost routes are put back after the proxy died.
-- Signing in is checked anew every 50 s, so a deactivated account is out within 60 s; starting a notebook checks it
+- Signing in is checked anew every 40 s, and a notebook believes the hub for 15 s, so a deactivated account is out within
+  60 s even where the site's worker, which sees it off at once, does not run; starting a notebook checks it
   through the claim, which is why ``refresh_pre_spawn`` is off (it would cost two more requests for each launch).
 """
 
@@ -31,9 +32,9 @@ WORKSPACE_PYTHON = "/opt/venv/bin/python"
 # -s: what an intern installs with pip lies in their home; the server itself never loads from there.
 SINGLEUSER = ["-P", "-s", "-m", "practicum_hub.workspace.serve"]
 USERNAME_PATTERN = r"^[a-z][a-z0-9-]{1,30}$"
-AUTH_REFRESH_SECONDS = 50
+AUTH_REFRESH_SECONDS = 40
 # How long a notebook server may trust what the hub last said about a browser's token.
-TOKEN_CACHE_SECONDS = 30
+TOKEN_CACHE_SECONDS = 15
 
 # What the site may do at the hub: make users, start and stop their servers, see what runs, let a mentor into one whose
 # intern allowed it (nobody can share what they may not use themselves). Not: shut down, roles.

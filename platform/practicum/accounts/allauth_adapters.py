@@ -5,6 +5,7 @@ It keeps of a provider's word the subject alone, and no token of a provider; it 
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, cast
 
@@ -31,6 +32,7 @@ from practicum.errors import Fault, Refused
 from practicum.lib.clock import utc_now
 
 FRESH_SECONDS = 300
+log = logging.getLogger("practicum.sign_in")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -127,9 +129,10 @@ class ProviderAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 
     def on_authentication_error(self, request: HttpRequest, provider: Any, *args: Any, **kwargs: Any) -> None:
         """One page for everything that went wrong between provider and site; it says nothing of what the provider sent."""
-        status = 401
+        why = type(kwargs.get("exception")).__name__ if kwargs.get("exception") else kwargs.get("error")
+        log.warning("an answer of %s could not be used: %s", getattr(provider, "sub_id", "a provider"), why)
         facts = {"provider": getattr(provider, "name", ""), "is_cancelled": kwargs.get("error") == "cancelled"}
-        raise ImmediateHttpResponse(render(request, "accounts/provider_failed.html", facts, status=status))
+        raise ImmediateHttpResponse(render(request, "accounts/provider_failed.html", facts, status=401))
 
 
 def _said(sociallogin: SocialLogin, *, called: Any) -> federation.Said:
@@ -153,7 +156,8 @@ def _said(sociallogin: SocialLogin, *, called: Any) -> federation.Said:
 
 
 def _forget_words(sociallogin: SocialLogin) -> None:
-    """Nothing of what the provider said is kept, but who it is."""
+    """Nothing of what the provider said or gave is kept, but who it is: not in the session that waits for a code either."""
+    sociallogin.token = None
     sociallogin.account.extra_data = {}
     if sociallogin.account.pk:
         sociallogin.account.save(update_fields=["extra_data"])

@@ -6,6 +6,7 @@ a form against ``form-action``, which names this site alone.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
 import requests
@@ -30,6 +31,8 @@ from practicum.accounts.ways_in import GITHUB, GOOGLE, OIDC, SAML, Provider
 from practicum.errors import Fault, NotFound
 from practicum.lib.clock import utc_now
 
+log = logging.getLogger("practicum.sign_in")
+
 
 class ProviderAway(Fault):
     """The provider does not answer, or not as a provider does."""
@@ -52,9 +55,19 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
     process = "connect" if request.POST.get("process") == "connect" and request.user.is_authenticated else "login"
     try:
         answer = get_adapter(request).get_provider(request, slug).redirect(request, process, next_url=next_of(request))
-    except (requests.RequestException, OAuth2Error, ValueError, KeyError):
+    except _faults_of(slug):
         raise ProviderAway(f"{provider.label} does not answer. Try again, or ask whoever runs this site.") from None
     return render(request, "accounts/leaving.html", {"provider": provider, "address": answer.url})
+
+
+def _faults_of(slug: str) -> tuple[type[Exception], ...]:
+    """What a provider that is away, or is none, ends in."""
+    faults = (requests.RequestException, OAuth2Error, OSError, ValueError, KeyError)
+    if slug != SAML:
+        return faults
+    from onelogin.saml2.errors import OneLogin_Saml2_Error
+
+    return (*faults, OneLogin_Saml2_Error)
 
 
 @never_cache
@@ -97,9 +110,16 @@ def saml_answer(request: HttpRequest, organization_slug: str) -> HttpResponse:
 @never_cache
 @require_GET
 def saml_come_back(request: HttpRequest, organization_slug: str) -> HttpResponse:
-    """Look at the provider's answer."""
-    _provider_or_404(SAML)
-    return cast(HttpResponse, _saml_views().finish_acs(request, organization_slug=organization_slug))
+    """Look at the provider's answer. What is no XML, or more than XML, or no answer at all, is refused like a forged one."""
+    provider = _provider_or_404(SAML)
+    from lxml.etree import LxmlError
+    from onelogin.saml2.errors import OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError
+
+    try:
+        return cast(HttpResponse, _saml_views().finish_acs(request, organization_slug=organization_slug))
+    except (LxmlError, OneLogin_Saml2_Error, OneLogin_Saml2_ValidationError, ValueError):
+        log.warning("an answer by SAML could not be read")
+        return render(request, "accounts/provider_failed.html", {"provider": provider.label}, status=401)
 
 
 @require_safe
@@ -109,7 +129,10 @@ def saml_metadata(request: HttpRequest, organization_slug: str) -> HttpResponse:
     from allauth.socialaccount.providers.saml.utils import build_saml_config
     from onelogin.saml2.settings import OneLogin_Saml2_Settings
 
-    app = get_adapter(request).get_app(request, provider=SAML)
+    try:
+        app = get_adapter(request).get_app(request, provider=SAML, client_id=organization_slug)
+    except SocialApp.DoesNotExist:
+        raise NotFound from None
     config = build_saml_config(request, app.settings, organization_slug)
     del config["sp"]["singleLogoutService"]
     metadata = OneLogin_Saml2_Settings(settings=config, sp_validation_only=True).get_sp_metadata()

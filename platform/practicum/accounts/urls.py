@@ -8,6 +8,7 @@ from oauth2_provider import views as provider
 
 from practicum.accounts import factor_views, notice_views, provider_views, views
 from practicum.accounts.access import ready_first
+from practicum.accounts.oidc import no_token_in_address
 from practicum.accounts.ways_in import GITHUB, GOOGLE
 
 # Django's form views take PUT for POST; this one takes what OAuth knows.
@@ -19,7 +20,7 @@ provider_urls = [
     path("authorize/", authorize, name="authorize"),
     path("token/", provider.TokenView.as_view(), name="token"),
     path("revoke_token/", provider.RevokeTokenView.as_view(), name="revoke-token"),
-    path("userinfo/", provider.UserInfoView.as_view(), name="user-info"),
+    path("userinfo/", no_token_in_address(provider.UserInfoView.as_view()), name="user-info"),
     path(".well-known/jwks.json", provider.JwksInfoView.as_view(), name="jwks-info"),
     re_path(
         r"^\.well-known/openid-configuration/?$",

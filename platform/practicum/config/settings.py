@@ -181,6 +181,7 @@ MFA_TOTP_ISSUER = "Practicum"
 MFA_TOTP_TOLERANCE = 1  # 30 s before and after: phones' clocks differ
 SOCIALACCOUNT_ADAPTER = "practicum.accounts.allauth_adapters.ProviderAdapter"
 SOCIALACCOUNT_PROVIDERS = allauth_providers(ENVIRONMENT.ways_in)
+SOCIALACCOUNT_QUERY_EMAIL = True
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST alone
 SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "oidc"

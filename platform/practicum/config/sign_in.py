@@ -207,5 +207,6 @@ def _saml(facts: Mapping[str, str], *, verified: list[str]) -> dict[str, Any]:
             "reject_deprecated_algorithm": True,
             "reject_idp_initiated_sso": True,
             "want_name_id": True,
+            "allow_single_label_domains": True,  # labs without a domain of their own
         },
     }

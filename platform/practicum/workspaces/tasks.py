@@ -26,6 +26,7 @@ from practicum.workspaces import archives, homes, lifecycle, places, restoration
 from practicum.workspaces.clearing import clear_away, is_hub_clear
 from practicum.workspaces.crew import Crew, crew_on
 from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
+from practicum.workspaces.leaving import see_off
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.reconcile import reconcile
 from practicum.workspaces.selectors import next_turn_of, open_sessions, turn_of, watch_of
@@ -37,6 +38,7 @@ __all__ = [
     "claim_and_snapshot",
     "follow_help",
     "reconcile",
+    "see_off",
     "settle_archives",
     "settle_shares",
     "tick",
@@ -45,6 +47,7 @@ __all__ = [
 FOLLOW_SECONDS = 1.0
 CLEAR_SECONDS = 0.5
 DEACTIVATED = "The account was switched off."
+OTHER_ROLE = "The account has another role now. The files are kept."
 INTERNSHIP_ENDED = "The internship was ended. Its files are kept."
 CHECK_OVER = "The readiness check is over. What you handed in is kept."
 INTERNSHIP_PAUSED = "The internship is paused. Its files are kept."
@@ -153,6 +156,8 @@ def _reason_to_go(session: Session) -> str | None:
     """Why its person may have no slot any more."""
     if not session.user.is_active:
         return DEACTIVATED
+    if not session.user.is_intern:
+        return OTHER_ROLE
     if session.internship.is_check and session.internship.state == InternshipState.ENDED:
         return CHECK_OVER
     reasons = {InternshipState.ENDED: INTERNSHIP_ENDED, InternshipState.PAUSED: INTERNSHIP_PAUSED}

@@ -1,6 +1,7 @@
 """An OpenID provider on loopback: discovery, codes bound to PKCE, signed tokens, userinfo. It can be made to lie.
 
-It refuses what OpenID Connect refuses: another client's secret, another return address, a code used before, a wrong verifier.
+It answers at the addresses of GitHub's API too, where the claims are GitHub's. It refuses what OpenID Connect refuses: another
+client's secret, another return address, a code used before, a wrong verifier.
 """
 
 from __future__ import annotations
@@ -86,9 +87,9 @@ class OpenIdProvider:
             return self._authorize(query)
         if url.path == "/token":
             return self._token(fields)
-        if url.path == "/userinfo":
-            known = authorization.removeprefix("Bearer ") in self.issued
-            return (200, self.claims, "") if known else (401, {}, "")
+        said = {"/userinfo": self.claims, "/user": self.claims, "/user/emails": self.claims.get("emails")}
+        if url.path in said:
+            return (200, said[url.path], "") if authorization.rpartition(" ")[2] in self.issued else (401, {}, "")
         return 404, {}, ""
 
     def _document(self) -> dict[str, Any]:
@@ -121,6 +122,13 @@ class OpenIdProvider:
         access = "planted-access-token-" + secrets.token_urlsafe(12)
         self.issued.append(access)
         now = int(time.time())
-        said = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + 300, "sub": self.claims["sub"], **self.lies}
+        said = {
+            "iss": self.url,
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 300,
+            "sub": self.claims.get("sub"),
+            **self.lies,
+        }
         token = jwt.encode(said, KEY, algorithm="RS256", headers={"kid": "1"})
         return 200, {"access_token": access, "token_type": "Bearer", "id_token": token, "expires_in": 300}, ""

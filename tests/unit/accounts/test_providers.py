@@ -8,15 +8,17 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from allauth.socialaccount.providers.github.views import GitHubOAuth2Adapter
+from allauth.socialaccount.providers.google.views import GoogleOAuth2Adapter
 from django.test import Client
 
 from practicum.accounts.models import User
 from practicum.accounts.services import change_role
-from practicum.accounts.ways_in import GITHUB, Provider
+from practicum.accounts.ways_in import GITHUB, GOOGLE, Provider
 from practicum.audit.models import Record
 from practicum.errors import Conflict
 from tests.unit.accounts.conftest import sign_in_by, way_back, way_out
-from tests.unit.accounts.provider import SECRET, OpenIdProvider
+from tests.unit.accounts.provider import CLIENT, SECRET, OpenIdProvider
 
 Allow = Callable[..., Any]
 
@@ -353,3 +355,62 @@ def test_no_token_of_a_provider_is_kept(client: Client, intern: Any, allow: Allo
     allow()
     sign_in_by(client)
     assert not SocialToken.objects.exists()
+
+
+# --- GitHub and Google: django-allauth's ways, led to a provider on loopback ---
+
+
+@pytest.fixture
+def github(allow: Allow, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch) -> OpenIdProvider:
+    """GitHub, with the intern signed in there."""
+    addresses = {
+        "access_token_url": "/token",
+        "authorize_url": "/authorize",
+        "profile_url": "/user",
+        "emails_url": "/user/emails",
+    }
+    for name, path in addresses.items():
+        monkeypatch.setattr(GitHubOAuth2Adapter, name, provider.url + path)
+    facts = {"CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET}
+    allow(providers=(Provider(GITHUB, "GitHub", facts),), verified_domains=frozenset({"example.org"}))
+    mails = [
+        {"email": "private@example.net", "primary": True, "verified": True},
+        {"email": "ines@example.org", "primary": False, "verified": True},
+    ]
+    provider.claims = {"id": 7, "login": "ines-at-github", "name": "Ines", "email": "ines@example.org", "emails": mails}
+    return provider
+
+
+def test_github_lets_in_by_a_verified_address(client: Client, intern: Any, github: OpenIdProvider) -> None:
+    client.get(way_back(way_out(client, slug=GITHUB)))
+    assert who(client) == "ines"
+    assert (SocialAccount.objects.get().provider, SocialAccount.objects.get().uid) == ("github", "7")
+
+
+def test_an_address_that_github_did_not_verify_lets_nobody_in_whatever_the_domain(
+    client: Client, intern: Any, github: OpenIdProvider
+) -> None:
+    github.claims["emails"][1]["verified"] = False
+    assert client.get(way_back(way_out(client, slug=GITHUB))).status_code == 403
+    assert who(client) == ""
+
+
+@pytest.mark.parametrize(
+    ("lies", "name"),
+    [({}, "ines"), ({"email_verified": False}, ""), ({"aud": "another"}, ""), ({"iss": "http://evil.example"}, "")],
+)
+def test_google_lets_in_by_its_token(
+    lies: dict[str, Any],
+    name: str,
+    client: Client,
+    intern: Any,
+    allow: Allow,
+    provider: OpenIdProvider,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for attribute, path in (("access_token_url", "/token"), ("authorize_url", "/authorize")):
+        monkeypatch.setattr(GoogleOAuth2Adapter, attribute, provider.url + path)
+    allow(providers=(Provider(GOOGLE, "Google", {"CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET}),))
+    provider.lies = {**provider.claims, "iss": "https://accounts.google.com", **lies}
+    client.get(way_back(way_out(client, slug=GOOGLE)))
+    assert who(client) == name

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from practicum.config.doctor import containers, machine, network, site
+from practicum.config.doctor import containers, machine, network, sign_in, site
 from practicum.config.doctor.findings import Finding, State, as_json, as_lines, to_mend
 from practicum.config.settings import ENVIRONMENT
 from practicum.credentials.keys import key_file as issuer_key_file
@@ -85,6 +85,7 @@ def looks() -> dict[str, Callable[[], list[Finding]]]:
         "pages": lambda: network.pages(answering),
         "mail": site.mail,
         "backups": lambda: site.last_backup(now=utc_now()),
+        "sign-in": lambda: sign_in.ways_in(settings.PRACTICUM_WAYS_IN, site_url=settings.PRACTICUM_SITE_URL),
         "life": lambda: site.signs_of_life(now=utc_now()),
     }
 

@@ -54,6 +54,7 @@ EVALUATION_SECONDS = 0.2
 SNAPSHOT_SECONDS = 0.5
 SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
+LEAVING_SECONDS = 1.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
@@ -157,9 +158,9 @@ def keep_pace() -> None:
 def make_loops(
     engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
 ) -> list[Loop]:
-    """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
-    evaluate, delete the data of people who asked for it, remove what is kept no longer, back up, and look whether
-    everything answers.
+    """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes, plan, tell people,
+    compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, back up, and look
+    whether everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -187,6 +188,10 @@ def make_loops(
 
     def follow_help() -> bool:
         workspaces.follow_help(clock.now(), hub=hub)
+        return False
+
+    def see_off() -> bool:
+        workspaces.see_off(clock.now(), hub=hub)
         return False
 
     def estimate() -> bool:
@@ -222,6 +227,7 @@ def make_loops(
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
         Loop("surroundings", around.look, pause=SURROUNDINGS_SECONDS, stopping=stopping),
         Loop("help", follow_help, pause=HELP_SECONDS, stopping=stopping),
+        Loop("leaving", see_off, pause=LEAVING_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
         Loop("likenesses", lambda: compare_next(now=clock.now()), pause=LIKENESS_SECONDS, stopping=stopping),
