@@ -188,6 +188,9 @@ CSRF_COOKIE_SECURE = _TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _TLS
+# What hub, agents and notebooks ask of the site from inside, by PRACTICUM_SITE_INTERNAL_URL; from outside, the TLS proxy leaves
+# nothing plain.
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^o/(token|userinfo)/$", r"^health/$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _TLS else None
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _TLS
