@@ -17,6 +17,18 @@ from tests.tools import guide
 
 pytestmark = pytest.mark.e2e
 
+# Whatever engine this machine has: this one must be another.
+START = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import engine
+engine.need_programs()
+private = engine.PrivateEngine(Path(sys.argv[2]))
+with private.locked():
+    private.start(hook_dir=None)
+"""
+
 
 @pytest.fixture(scope="module")
 def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -31,17 +43,19 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     space = f"practicum-{made.project}"
     inside = ["nsenter", f"--net=/var/run/netns/{space}"]
     engine = {"env": {**os.environ, "DOCKER_HOST": f"unix://{folder}/engine/docker.sock"}}
-    verb = [sys.executable, str(ROOT / "deploy" / "engine.py")]
     subprocess.run(["ip", "netns", "add", space], check=True)
     try:
         subprocess.run([*inside, "ip", "link", "set", "lo", "up"], check=True)
-        subprocess.run(
-            [*inside, *verb, "ensure", "--folder", f"{folder}/engine"], check=True, capture_output=True, **engine
-        )
+        start = [sys.executable, "-c", START, str(ROOT / "deploy"), f"{folder}/engine"]
+        subprocess.run([*inside, *start], check=True)
         made.prefix, made.more = inside, engine
         yield made
     finally:
-        subprocess.run([*verb, "stop", "--folder", f"{folder}/engine"], check=False, capture_output=True)
+        subprocess.run(
+            [sys.executable, str(ROOT / "deploy" / "engine.py"), "stop", "--folder", f"{folder}/engine"],
+            check=False,
+            capture_output=True,
+        )
         subprocess.run(["ip", "netns", "del", space], check=False)
 
 
