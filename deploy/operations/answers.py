@@ -191,4 +191,5 @@ def as_settings(said: Mapping[str, str]) -> Dict[str, str]:
         "COMPOSE_FILE": "compose.yaml:compose.gpu.yaml" if said["gpus"] == "yes" else "compose.yaml",
         "PRACTICUM_HUB_SUBDOMAINS": "1" if has_subdomains else "",
         "HUB_WILDCARD": f"*.{said['hub_host']}" if has_subdomains else "",
+        "PROXY_ROUTING": "--host-routing" if has_subdomains else "",
     }
