@@ -56,5 +56,5 @@ lock: ## Renew the lock files from pyproject.toml and images/*/requirements.in
 bench: env ## The benchmarks; each compares with a peer in the same run and prints a ratio
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-images: env ## Build the images of notebooks, of the scorer and of the egress proxy
-	PYTHONPATH=platform $(BIN)/python -m practicum.engine.images --egress
+images: env ## Build the workspace and scorer images (SERVER=1: also site, database, TLS and egress proxy; OUTPUT=file for the tags)
+	PYTHONPATH=platform $(BIN)/python -m practicum.engine.images $(if $(SERVER),--server) $(if $(OUTPUT),--output $(OUTPUT))

@@ -141,6 +141,7 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
     site_url = reader.url("PRACTICUM_SITE_URL")
     hub_url = reader.url("PRACTICUM_HUB_URL")
     port = api.port or 8081
+    has_subdomains = reader.choice("PRACTICUM_HUB_SUBDOMAINS", ("0", "1"), default="0") == "1"
     spawner = "PracticumSpawner" if engine == "docker" else "LocalWorkspaceSpawner"
     return {
         "JupyterHub": {
@@ -150,8 +151,13 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
             "hub_bind_url": f"http://{'0.0.0.0' if engine == 'docker' else '127.0.0.1'}:{port}",  # noqa: S104
             "hub_connect_url": f"{api.scheme}://{api.hostname}:{port}",
             "db_url": f"sqlite:///{data_dir}/jupyterhub.sqlite",
-            # __Host- cookies: no notebook can set one for the hub. Browsers take them over https only.
-            "cookie_host_prefix_enabled": hub_url.startswith("https://"),
+            # Each person's notebook on a host of its own, so that no page from one can act at the hub or in another.
+            "subdomain_host": hub_url if has_subdomains else "",
+            # __Host- cookies: no notebook can set one for the hub. Browsers take them over https only. They go to every path of
+            # a host: where notebooks share the hub's, an intern's server would be sent the hub's cookies of whoever visits it.
+            "cookie_host_prefix_enabled": has_subdomains and hub_url.startswith("https://"),
+            # A newer JupyterHub brings its tables up to date itself; an upgrade of the site keeps a copy first.
+            "upgrade_db": True,
             "cookie_secret_file": f"{data_dir}/cookie_secret",
             "authenticator_class": "practicum_hub.authenticator.SiteAuthenticator",
             "spawner_class": f"practicum_hub.spawner.{spawner}",

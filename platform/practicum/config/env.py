@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -257,6 +258,22 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
     return result
+
+
+def private_text(file: Path, *, setting: str) -> str:
+    """What a file of a secret holds; empty if there is none yet.
+
+    Raises:
+        ConfigurationError: others than its owner may read it.
+    """
+    if not file.is_file():
+        return ""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"Practicum can't start:\n- The file that {setting} names may be read by others (mode {mode:o}): chmod 600 {file}"
+        )
+    return file.read_text()
 
 
 def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
-from practicum.config.env import read
+from practicum.config.env import private_text, read
 from practicum.config.sign_in import allauth_providers
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -251,7 +251,7 @@ X_FRAME_OPTIONS = "DENY"
 OAUTH2_PROVIDER = {
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": f"{ENVIRONMENT.site_url}/o",
-    "OIDC_RSA_PRIVATE_KEY": ENVIRONMENT.oidc_key_file.read_text() if ENVIRONMENT.oidc_key_file.is_file() else "",
+    "OIDC_RSA_PRIVATE_KEY": private_text(ENVIRONMENT.oidc_key_file, setting="PRACTICUM_OIDC_KEY_FILE"),
     "OAUTH2_VALIDATOR_CLASS": "practicum.accounts.oidc.Validator",
     "SCOPES": {"openid": "Who you are", "profile": "Your name and role", "email": "Your e-mail address"},
     "PKCE_REQUIRED": True,
