@@ -91,6 +91,10 @@ class Reader:
             return "http://malformed"
         return value
 
+    def optional_url(self, name: str) -> str:
+        """A full address, or empty."""
+        return self.url(name) if self._variables.get(name, "") else ""
+
     def choice(self, name: str, options: tuple[str, ...], *, default: str) -> str:
         """One of ``options``."""
         value = self._variables.get(name, "") or default
@@ -249,6 +253,7 @@ def _docker_spawner(reader: Reader) -> Settings:
             "prefix": reader.text("PRACTICUM_INSTANCE", default="practicum", pattern=r"[a-z0-9][a-z0-9-]*"),
             "network_name": reader.text("PRACTICUM_NETWORK", default="practicum", pattern=r"[\w][\w.-]*"),
             "network_subnet": reader.subnet("PRACTICUM_HUB_NETWORK_SUBNET"),
+            "egress_proxy": reader.optional_url("PRACTICUM_EGRESS_PROXY"),
             "cmd": [WORKSPACE_PYTHON, *SINGLEUSER],
             "notebook_dir": "/home/jovyan",
             "use_internal_ip": True,

@@ -43,6 +43,7 @@ KNOWN = frozenset(
         "PRACTICUM_SCORER_IMAGE",
         "PRACTICUM_WORKSPACE_PYTHON",
         "PRACTICUM_NETWORK",
+        "PRACTICUM_EGRESS_PROXY",
         "PRACTICUM_INSTANCE",
         "PRACTICUM_ALLOWED_HOSTS",
         "PRACTICUM_TIME_ZONE",
@@ -112,6 +113,7 @@ class Environment:
     scorer_image: str
     workspace_python: str
     network: str
+    egress_proxy: str
     instance: str
     allowed_hosts: tuple[str, ...]
     time_zone: str
@@ -200,6 +202,7 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         scorer_image=variables.get("PRACTICUM_SCORER_IMAGE", "practicum/scorer"),
         workspace_python=variables.get("PRACTICUM_WORKSPACE_PYTHON", ""),
         network=variables.get("PRACTICUM_NETWORK", "practicum"),
+        egress_proxy=variables.get("PRACTICUM_EGRESS_PROXY", "").rstrip("/"),
         instance=variables.get("PRACTICUM_INSTANCE", "practicum"),
         allowed_hosts=allowed,
         time_zone=variables.get("PRACTICUM_TIME_ZONE", "UTC"),

@@ -296,7 +296,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Build them and say their tags; with ``--output``, also to a JSON file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, help='a JSON file for the tags: {"workspace": ..., "scorer": ...}')
-    parser.add_argument("--egress", action="store_true", help="also the notebooks' way out, which a demo has no use for")
+    parser.add_argument(
+        "--egress", action="store_true", help="also the notebooks' way out, which a demo has no use for"
+    )
     parser.add_argument("--base-image", default="", help="start both images from this one")
     parser.add_argument("--torch", choices=["auto", "cpu", "cuda"], default="auto", help="auto: cuda where a GPU is")
     options = parser.parse_args(argv)

@@ -23,6 +23,7 @@ from practicum.lib.clock import utc_now
 from practicum.workspaces import archives, lifecycle, places, restorations, rules, snapshots
 from practicum.workspaces.clearing import clear_away
 from practicum.workspaces.crew import Crew, crew_on
+from practicum.workspaces.egress import follow_egress
 from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.reconcile import reconcile
@@ -33,6 +34,7 @@ from practicum.workspaces.sharing import follow_help, settle_shares
 __all__ = [
     "claim_and_restore",
     "claim_and_snapshot",
+    "follow_egress",
     "follow_help",
     "reconcile",
     "settle_archives",

@@ -161,6 +161,7 @@ def make_loops(engine: Engine, *, evaluations: int, stopping: threading.Event) -
             digests.prune(now=utc_now())
             internships.resume_due(now=utc_now())
             readiness.end_due(now=utc_now())
+            workspaces.follow_egress(utc_now(), engine=engine)
             reconciled[0] = time.monotonic()
         return False
 
