@@ -69,14 +69,28 @@ def test_without_the_rules_all_of_it_is_reached(server: World, notebook: Noteboo
     assert missed == []
 
 
+def test_a_demos_notebooks_reach_the_public_internet_and_nothing_of_the_machines_own_network(
+    server: World, notebook: Notebook
+) -> None:
+    targets = matrix.targets(server)
+    doors = [f"--door={places.GATEWAY}:{port}" for port in (SITE_PORT, HUB_PORT)]
+    server.firewall("install", "--no-unit", "--open", *doors)
+    try:
+        answer = notebook.reach(targets, doors=[("tcp", places.GATEWAY, port) for port in (SITE_PORT, HUB_PORT)])
+    finally:
+        server.firewall("install", "--no-unit", *RULES)
+    named = {line.split(" by IPv")[0] for line in reached(targets, answer["others"])}
+    assert named == {"a public page", "public names, past the engine's"}
+    assert [word for word, *_ in answer["doors"]] == [reach.OPEN] * 2
+
+
 def check(server: World, settings: Any, monkeypatch: pytest.MonkeyPatch, *more: str) -> tuple[int, dict[str, Any]]:
     """``practicum network check`` on this server: its exit code, and what it found."""
     monkeypatch.setenv("DOCKER_HOST", server.host)
     settings.PRACTICUM_ENV, settings.PRACTICUM_ENGINE, settings.PRACTICUM_NETWORK = "production", "docker", "notebooks"
     settings.PRACTICUM_WORKSPACE_IMAGE, settings.PRACTICUM_INSTANCE = SCORER, "nwt"
-    settings.PRACTICUM_HUB_API_URL = f"http://{places.GATEWAY}:{HUB_PORT}/hub/api"
-    settings.PRACTICUM_SITE_INTERNAL_URL = f"http://{places.GATEWAY}:{SITE_PORT}"
-    settings.PRACTICUM_EGRESS_PROXY = f"http://{places.EGRESS}:3128"
+    settings.PRACTICUM_HUB_API_URL, settings.PRACTICUM_SITE_INTERNAL_URL = "http://hub:8081/hub/api", "http://web:8000"
+    settings.PRACTICUM_EGRESS_PROXY = "http://egress:3128"
     out, code = StringIO(), 0
     try:
         call_command("network", "check", "--json", *more, stdout=out)

@@ -114,8 +114,9 @@ class _Probe:
             if status:
                 raise EngineRefused("The probe could not be run in the workspace's image.")
             answer = json.loads(output[0])
-        # A door may be named by one address and met again by another name of the same container.
-        open_doors = {(found[1], place[2]) for place, found in zip(near, answer["doors"], strict=True)}
+        # A door is named once, and met again at each address of the container behind it.
+        called = zip(near, answer["called"], strict=True)
+        open_doors = {(address, port) for (_, _, port), found in called for address in found}
         return Reached(
             doors=tuple(
                 Tried(url, place, found[0], found[2])

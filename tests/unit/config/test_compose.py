@@ -145,6 +145,7 @@ def test_the_egress_proxy_has_no_way_to_the_services_inside(services: dict[str, 
     assert set(egress["networks"]) == {"beyond", "notebooks"}
     assert egress["read_only"] is True
     assert egress["cap_drop"] == ["ALL"]
+    assert rendered()["networks"]["beyond"]["name"] == services["worker"]["environment"]["PRACTICUM_FETCH_NETWORK"]
     assert {name for name, service in services.items() if "beyond" in service.get("networks", [])} == {"egress"}
     assert not [name for name in egress["environment"] if "SECRET" in name or "TOKEN" in name or "PASSWORD" in name]
 
