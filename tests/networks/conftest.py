@@ -145,27 +145,32 @@ def hub(server: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub
         site.stop()
 
 
-@pytest.fixture(scope="session")
-def notebook(server: World, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
-    """The notebook of the intern, as the hub starts it."""
-    project = tmp_path_factory.mktemp("project")
+def open_notebook(server: World, hub: Hub, username: str, *, project: Path) -> Notebook:
+    """The person's notebook, as the hub starts it."""
     (project / "start.ipynb").write_text("{}")
     labels = {"managed": "1", "instance": "nwt", "kind": "session", "lease": "l-1", "token": "7"}
-    hub.site.leases["ines"] = {  # type: ignore[attr-defined]
-        "session": "session-of-ines",
+    hub.site.leases[username] = {  # type: ignore[attr-defined]
+        "session": f"session-of-{username}",
         "lease": {"id": "l-1", "token": 7, "until": "2026-12-02T12:00:00Z"},
         "slot": {"kind": "cpu", "uuid": None, "label": "CPU 1"},
         "image": IMAGE,
-        "volume": "nwt-home-ines",
+        "volume": f"nwt-home-{username}",
         "mounts": [{"source": str(project), "target": "/data", "read_only": True}],
         "environment": {
             "PRACTICUM_PROJECT": "digits",
             "PRACTICUM_TOKEN": "w" * 40,
             "PRACTICUM_API_URL": f"http://{places.GATEWAY}:{SITE_PORT}",
+            "NVIDIA_VISIBLE_DEVICES": "all",
         },
         "limits": {"cpus": 1.5, "memory_bytes": 1 << 30, "pids": 256, "shm_bytes": 1 << 26},
         "labels": {f"org.practicum.{name}": value for name, value in labels.items()},
         "project_dir": str(project),
     }
-    hub.launch("ines")
-    return Notebook(server, "nwt-ines")
+    hub.launch(username)
+    return Notebook(server, f"nwt-{username}")
+
+
+@pytest.fixture(scope="session")
+def notebook(server: World, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
+    """The notebook of the intern."""
+    return open_notebook(server, hub, "ines", project=tmp_path_factory.mktemp("project"))

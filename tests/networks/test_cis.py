@@ -34,8 +34,8 @@ def live(server: World, container: str) -> cis.Live:
 @contextmanager
 def weak(server: World, name: str, *options: str) -> Iterator[cis.Live]:
     """A container that was started with these options."""
-    server.docker("run", "--detach", "--name", name, *options)
     try:
+        server.docker("run", "--detach", "--name", name, *options)
         yield live(server, name)
     finally:
         server.docker("rm", "--force", name)
@@ -106,6 +106,7 @@ def test_each_recommendation_is_seen_to_be_broken_by_a_weak_container(server: Wo
     published = ["--publish", "0.0.0.0:80:80", "--device", "/dev/null:/dev/nothing"]
     spread = ["--mount", f"type=bind,source={tmp_path},target=/spread,bind-propagation=rshared"]
     with (
+        shared_folder(tmp_path),
         weak(server, "weak-1", *shared, *mounts, *alone) as one,
         weak(server, "weak-2", *published, *spread, *alone) as two,
     ):

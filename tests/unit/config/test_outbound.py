@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[3] / "platform" / "practicum"
 NETWORK = {
     "socket",
-    "http",
+    "http.client",
     "httpx",
     "requests",
     "urllib.request",
