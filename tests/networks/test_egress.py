@@ -10,7 +10,7 @@ import pytest
 
 from practicum.engine import reach
 from tests.networks import world as places
-from tests.networks.conftest import EGRESS_IMAGE, PYTHON, Notebook
+from tests.networks.conftest import EGRESS_IMAGE, PYTHON, SITE_PORT, Notebook
 from tests.networks.world import TOKEN, World
 from tests.tools.waiting import wait_for
 
@@ -63,6 +63,15 @@ def test_pip_installs_through_the_proxy_that_the_hub_names(notebook: Notebook) -
     assert "Successfully installed nwt-thing-1.0" in said
     found = notebook.world.run_in(notebook.container, "python", "-c", "import nwt_thing; print(nwt_thing.ANSWER)")
     assert found.strip() == "42"
+
+
+def test_the_practicum_command_reaches_the_site_and_not_by_the_proxy(server: World, notebook: Notebook) -> None:
+    before = counted(server)
+    said = notebook.world.run_in(
+        notebook.container, "env", "PRACTICUM_PROJECT_DIR=/home/jovyan", "practicum", "status", "--json"
+    )
+    assert json.loads(said) == {"submissions": []}
+    assert not [host for client in before.values() for host in client["hosts_refused"] if str(SITE_PORT) in host]
 
 
 def test_a_listed_host_is_reached_and_no_other(notebook: Notebook) -> None:

@@ -136,7 +136,7 @@ class _Probe:
         """One as a notebook is, on the network."""
         made = self.client.containers.run(
             self.image, entrypoint=list(command), detach=True, network=self.network["Name"], user="1000:1000",
-            cap_drop=["ALL"], security_opt=["no-new-privileges"], pids_limit=128, mem_limit="512m", labels=self.labels,
+            cap_drop=["ALL"], security_opt=["no-new-privileges"], pids_limit=256, mem_limit="512m", labels=self.labels,
             init=True,
         )  # fmt: skip
         try:

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 OPEN, ANSWERED, HELD, UNKNOWN = "open", "answered", "held", "unknown"
-AT_ONCE = 32
+AT_ONCE = 128
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "icmp": socket.SOCK_DGRAM}
 
 

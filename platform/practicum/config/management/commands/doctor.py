@@ -1,6 +1,7 @@
 """``practicum doctor``: everything a site needs, a line each: ok, or what is wrong and what mends it.
 
-Nothing is changed and nothing is sent. Ends with 1 where something is to be mended.
+Nothing is changed and nothing is sent; to see what notebooks reach, two containers are started and removed again. Ends with 1
+where something is to be mended.
 """
 
 from __future__ import annotations
