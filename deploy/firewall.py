@@ -41,6 +41,8 @@ PRIVATE = [
 ]
 # Of IPv6, only 2000::/3 is routed, without the forms in it that carry an IPv4 address.
 PRIVATE6 = ["::/3", "2001::/23", "2002::/16", "4000::/2", "8000::/1"]
+# Sets that the kernel fills in.
+COUNTED = ("refused", "fast", "many", "pace")
 NEW_A_SECOND, BURST, AT_ONCE = 50, 300, 256
 Door = tuple[str, int]
 
@@ -233,7 +235,7 @@ def listed(table: str, *, within: Sequence[str] = ()) -> str:
         kind, facts = next(iter(entry.items()))
         if kind == "metainfo":
             continue
-        if kind == "set" and "dynamic" in facts.get("flags", []):
+        if kind == "set" and facts["name"][:-1] in COUNTED:
             facts.pop("elem", None)
         kept.append((kind, without_numbers(facts)))
     return json.dumps(kept, sort_keys=True)
@@ -274,13 +276,13 @@ def install(plan: Plan, *, has_unit: bool) -> None:
     if switched_off():
         subprocess.run(["modprobe", "br_netfilter"], capture_output=True, check=False)
         call("sysctl", "-q", *(f"{name}=1" for name in SWITCHES))
+    call("nft", "-f", "-", stdin=text)
+    print(f"The rules are in the kernel: nft list table inet {plan.table}")
+    if not has_unit:
+        return
     file = FOLDER / f"{plan.table}.nft"
     FOLDER.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
-    call("nft", "-f", str(file))
-    print(f"The rules are in the kernel (nft list table inet {plan.table}) and in {file}.")
-    if not has_unit:
-        return
     if not Path("/run/systemd/system").is_dir():
         print(f"This machine has no systemd: see to it that `nft -f {file}` is run at boot, before the engine.")
         return
@@ -365,7 +367,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         bridge=options.bridge,
         outside=options.outside,
         doors=tuple(options.door or usual),
-        services=tuple(options.service if options.service is not None else [f"{prefix}.0.3", f"{prefix}.0.4"]),
+        services=tuple(options.service or ([] if options.door else [f"{prefix}.0.3", f"{prefix}.0.4"])),
         mirrors=tuple(mirrors),
         is_open=options.open,
         table=options.table,
@@ -396,6 +398,8 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
     options = arguments(argv)
+    # Debian keeps nft where an ordinary PATH may not look.
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
     try:
         plan = plan_of(options)
         if options.verb == "show":

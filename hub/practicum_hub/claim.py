@@ -7,9 +7,10 @@ two containers that ask for one GPU by count get the same one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from docker.types import DeviceRequest, DriverConfig
 
@@ -19,6 +20,9 @@ USER = "1000:1000"
 LABEL = "org.practicum"
 # A volume outlives its sessions: it is labelled with what holds for all of them.
 LASTING_LABELS = (f"{LABEL}.managed", f"{LABEL}.instance", f"{LABEL}.kind")
+# From a network kept for documentation: nothing answers there. An engine that asks for names on a notebook's behalf would
+# otherwise ask the machine's own server, and a name that is asked for can say anything.
+NO_NAMES = ["192.0.2.53"]
 LOG_CONFIG = {"type": "json-file", "config": {"max-size": "5m", "max-file": "2"}}
 
 
@@ -96,6 +100,13 @@ def host_config(claim: Claim) -> dict[str, Any]:
         capabilities = [["gpu", "compute", "utility"]]
         config["device_requests"] = [DeviceRequest(driver="nvidia", device_ids=[claim.gpu], capabilities=capabilities)]
     return config
+
+
+def way_out(proxy: str, *, near: Iterable[str]) -> dict[str, str]:
+    """The variables by which pip, conda, npm, git and most programs find the egress proxy; ``near``: urls they call without."""
+    hosts = {"localhost", "127.0.0.1", "::1"} | {host for url in near if (host := urlsplit(url).hostname)}
+    values = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": ",".join(sorted(hosts))}
+    return values | {name.lower(): value for name, value in values.items()}
 
 
 def create_kwargs(claim: Claim) -> dict[str, Any]:

@@ -92,6 +92,10 @@ class Reader:
             return "http://malformed"
         return value
 
+    def optional_url(self, name: str) -> str:
+        """A full address, or empty."""
+        return self.url(name) if self._variables.get(name, "") else ""
+
     def choice(self, name: str, options: tuple[str, ...], *, default: str) -> str:
         """One of ``options``."""
         value = self._variables.get(name, "") or default
@@ -257,6 +261,7 @@ def _docker_spawner(reader: Reader) -> Settings:
             "network_name": reader.text("PRACTICUM_NETWORK", default="practicum", pattern=r"[\w][\w.-]*"),
             "servers_dir": reader.text("PRACTICUM_HUB_SERVERS_DIR", default="", pattern=r".*"),
             "network_subnet": reader.subnet("PRACTICUM_HUB_NETWORK_SUBNET"),
+            "egress_proxy": reader.optional_url("PRACTICUM_EGRESS_PROXY"),
             "cmd": [WORKSPACE_PYTHON, *SINGLEUSER],
             "notebook_dir": "/home/jovyan",
             "use_internal_ip": True,

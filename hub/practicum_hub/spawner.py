@@ -255,6 +255,10 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
     server_name: str = ""
     _nodes = Nodes()
 
+    egress_proxy = Unicode(
+        help="The notebooks' only way out, e.g. http://egress:3128; empty: their network's own."
+    ).tag(config=True)
+
     # DockerSpawner has one thread for all engine calls: one slow stop would hold up every start.
     _executor = ThreadPoolExecutor(8, thread_name_prefix="engine")
     _known_networks: set[str] = set()
@@ -271,6 +275,8 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
         self.claimed_environment = claims.environment(claim)
         self.default_url = claims.starting_page(claim)
         self.extra_host_config = claims.host_config(claim)
+        if self.egress_proxy:
+            self.extra_host_config["dns"] = claims.NO_NAMES
         self.extra_create_kwargs = claims.create_kwargs(claim)
 
     @property
@@ -304,6 +310,12 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
         except (DockerException, requests.RequestException) as fault:
             self.log.error("engine away: %s", type(fault).__name__)
             raise StartRefused(503, "The container engine does not answer just now. It is asked again.") from fault
+
+    def get_env(self) -> dict[str, str]:
+        """With the way out, where there is one, which no claim can move."""
+        env = super().get_env()
+        near = (env.get("PRACTICUM_API_URL", ""), env.get("JUPYTERHUB_API_URL", ""))
+        return env | (claims.way_out(self.egress_proxy, near=near) if self.egress_proxy else {})
 
     async def create_object(self) -> dict[str, Any]:
         """Create the container; its network first, where there is none. One that spans servers is there already."""

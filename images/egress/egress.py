@@ -36,6 +36,7 @@ HOSTS_KEPT = 20
 CLIENTS_KEPT = 5_000
 HOST = re.compile(r"\.?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 MIRROR = re.compile(r"([\w.-]+)=(\[?[0-9a-f.:]+\]?):(\d+)")
+REQUEST = re.compile(r"(\d+\.\d+) (\S+) (\w+) (\d+) (\S+) (\S+)")
 CROWD = re.compile(r"WARNING: (\S+):\d+ attempting more than \d+ connections")
 PRIVATE = """
 0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 168.63.129.16 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.88.99.0/24
@@ -123,10 +124,10 @@ class Counts:
 
     def take(self, line: str) -> dict[str, object] | None:
         """A line of Squid's log as it is told; None for what is none."""
-        fields = line.split()
-        if len(fields) != 6:
+        found = REQUEST.fullmatch(line.strip())
+        if found is None:
             return None
-        at, address, how, size, method, url = fields
+        at, address, how, size, method, url = found.groups()
         client, is_refused, host = self.client(address), "DENIED" in how, host_of(url)
         if is_refused:
             client.refused += 1

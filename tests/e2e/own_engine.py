@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -32,12 +32,12 @@ class OwnEngine:
     private: Any
 
     @classmethod
-    def made(cls, folder: Path) -> OwnEngine:
-        """A running one in a folder of its own, with the images of notebooks and scorers, and the base they were built on if
-        that was made here: a demo looks for it first, and would make it again, which takes a minute.
+    def made(cls, folder: Path, *, more: Sequence[str] = ()) -> Self:
+        """A running one in a folder of its own, with the images of notebooks and scorers, ``more`` of this machine's, and the
+        base they were built on if that was made here: a demo looks for it first, and would make it again, which takes a minute.
         """
         engine = cls(load("deploy/engine.py").PrivateEngine(folder))
-        names = [*(os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")), *own_bases()]
+        names = [*(os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")), *own_bases(), *more]
         link_images(names, into=folder / "data")
         engine.start()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,16 @@ from tests.networks.world import World, inside, world
 
 IMAGE = os.environ.get("PRACTICUM_WORKSPACE_IMAGE", "practicum/workspace")
 SCORER = os.environ.get("PRACTICUM_SCORER_IMAGE", "practicum/scorer")
+EGRESS_IMAGE = os.environ.get("PRACTICUM_TEST_EGRESS_IMAGE", "practicum/egress")
+# Names that are on the list: of the index, of a machine inside, of one that is turned around, of the metadata service.
+ZONE = {
+    "pypi.test": [places.PUBLIC],
+    "inside.test": [places.LAN],
+    "turned.test": [places.PUBLIC, places.LAN],
+    "cloud.test": [places.METADATA],
+    "elsewhere.test": [places.PUBLIC],
+}
+LISTED = [name for name in ZONE if name != "elsewhere.test"]
 SITE_PORT, HUB_PORT = 18000, 18081
 HUB_PORTS = (18080, 18001, HUB_PORT)
 DOORS = [
@@ -66,11 +77,51 @@ class Notebook:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The world, with everything in it that must not be reached, and the project's rules."""
+    """The world, with everything in it that must not be reached, the egress proxy, and the project's rules."""
     with world(tmp_path_factory.mktemp("engine")) as made:
         matrix.build(made, image=SCORER)
+        pages = tmp_path_factory.mktemp("pages")
+        make_index(pages / "simple" / "nwt-thing")
+        made.serve(
+            "lan", Path(__file__).with_name("names.py"), places.NAMES, json.dumps(ZONE), str(pages), places.PUBLIC
+        )
+        start_egress(made, state=tmp_path_factory.mktemp("egress"))
         made.firewall("install", "--no-unit", *RULES)
         yield made
+
+
+def make_index(folder: Path) -> None:
+    """A package index with one package in it."""
+    folder.mkdir(parents=True)
+    name = "nwt_thing-1.0-py3-none-any.whl"
+    info = "nwt_thing-1.0.dist-info"
+    with zipfile.ZipFile(folder / name, "w") as wheel:
+        wheel.writestr("nwt_thing.py", "ANSWER = 42\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: nwt-thing\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", f"nwt_thing.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+    (folder / "index.html").write_text(f'<a href="{name}">{name}</a>')
+
+
+def start_egress(world_: World, *, state: Path) -> None:
+    """The proxy as ``deploy/compose.yaml`` has it, on the notebooks' network and on one of its own."""
+    state.chmod(0o777)
+    world_.state = state
+    bridge = f"com.docker.network.bridge.name={places.OUTSIDE}"
+    # Of two networks with a way out, engines take the first by its name; in production the notebooks' has none.
+    world_.docker(
+        "network", "create", "--ipv6", "--subnet", "172.31.2.0/24", "--subnet", "fd33::/64", "-o", bridge, "beyond"
+    )
+    world_.docker(
+        "create", "--name", "egress", "--network", "beyond", "--read-only", "--cap-drop", "ALL",
+        "--security-opt", "no-new-privileges", "--tmpfs", "/run/egress:uid=1000", "--volume", f"{state}:/var/lib/egress",
+        "--env", f"EGRESS_HOSTS={' '.join(LISTED)}", "--env", "EGRESS_ASK=ada@practicum.example", "--env", "EGRESS_ALARM=400",
+        EGRESS_IMAGE,
+    )  # fmt: skip
+    world_.docker("network", "connect", "--ip", places.EGRESS, "notebooks", "egress")
+    world_.docker("start", "egress")
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +133,7 @@ def hub(server: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub
         "PRACTICUM_INSTANCE": "nwt",
         "PRACTICUM_NETWORK": "notebooks",
         "PRACTICUM_HUB_CONNECT_HOST": places.GATEWAY,
+        "PRACTICUM_EGRESS_PROXY": f"http://{places.EGRESS}:3128",
     }
     site = FakeSite(SITE_PORT)
     with inside(f"{server.name}-server"):
@@ -93,23 +145,32 @@ def hub(server: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub
         site.stop()
 
 
-@pytest.fixture(scope="session")
-def notebook(server: World, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
-    """The notebook of the intern, as the hub starts it."""
-    project = tmp_path_factory.mktemp("project")
+def open_notebook(server: World, hub: Hub, username: str, *, project: Path) -> Notebook:
+    """The person's notebook, as the hub starts it."""
     (project / "start.ipynb").write_text("{}")
     labels = {"managed": "1", "instance": "nwt", "kind": "session", "lease": "l-1", "token": "7"}
-    hub.site.leases["ines"] = {  # type: ignore[attr-defined]
-        "session": "session-of-ines",
+    hub.site.leases[username] = {  # type: ignore[attr-defined]
+        "session": f"session-of-{username}",
         "lease": {"id": "l-1", "token": 7, "until": "2026-12-02T12:00:00Z"},
         "slot": {"kind": "cpu", "uuid": None, "label": "CPU 1"},
         "image": IMAGE,
-        "volume": "nwt-home-ines",
+        "volume": f"nwt-home-{username}",
         "mounts": [{"source": str(project), "target": "/data", "read_only": True}],
-        "environment": {"PRACTICUM_PROJECT": "digits", "PRACTICUM_TOKEN": "w" * 40},
+        "environment": {
+            "PRACTICUM_PROJECT": "digits",
+            "PRACTICUM_TOKEN": "w" * 40,
+            "PRACTICUM_API_URL": f"http://{places.GATEWAY}:{SITE_PORT}",
+            "NVIDIA_VISIBLE_DEVICES": "all",
+        },
         "limits": {"cpus": 1.5, "memory_bytes": 1 << 30, "pids": 256, "shm_bytes": 1 << 26},
         "labels": {f"org.practicum.{name}": value for name, value in labels.items()},
         "project_dir": str(project),
     }
-    hub.launch("ines")
-    return Notebook(server, "nwt-ines")
+    hub.launch(username)
+    return Notebook(server, f"nwt-{username}")
+
+
+@pytest.fixture(scope="session")
+def notebook(server: World, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Notebook:
+    """The notebook of the intern."""
+    return open_notebook(server, hub, "ines", project=tmp_path_factory.mktemp("project"))

@@ -64,7 +64,8 @@ LISTENING = {
         f"{places.HOST}:514", f"[{places.HOST6}]:514",
     ],
     "lan": [
-        *(f"{every}:{port}" for port in (22, 25, 80, 443, 514, 2049) for every in ("0.0.0.0", "[::]")),
+        *(f"{every}:{port}" for port in (22, 25, 514, 2049) for every in ("0.0.0.0", "[::]")),
+        f"{places.PUBLIC}:443", f"[{places.PUBLIC6}]:443", f"{places.METADATA}:80", f"[{places.METADATA6}]:80",
         f"{places.PUBLIC}:53", f"[{places.PUBLIC6}]:53",
     ],
 }  # fmt: skip
@@ -72,7 +73,6 @@ CONTAINERS = {
     "web": (8000, 5555),
     "hub": (8081, 8080),
     "proxy": (8001, 8080),
-    "egress": (3128,),
     "database": (5432, 8443),
     "other": (8888, 45678),
 }
@@ -97,7 +97,6 @@ def build(world: World, *, image: str) -> None:
         "web": (places.WEB, places.WEB6),
         "hub": (places.HUB, places.HUB6),
         "proxy": (places.PROXY, places.PROXY6),
-        "egress": (places.EGRESS, "fd30::5"),
     }
     for name, ports in CONTAINERS.items():
         wanted = [f"{every}:{port}" for port in ports for every in ("0.0.0.0", "[::]")]
@@ -109,6 +108,7 @@ def build(world: World, *, image: str) -> None:
         world.container(name, *wanted, networks=networks, image=image)
     for where, listening in LISTENING.items():
         world.listen(where, *listening)
+    world.serve("lan", places.SINK, places.INSIDE_TOKEN, f"{places.LAN}:443", f"[{places.LAN6}]:443")
 
 
 def targets(world: World) -> list[Target]:

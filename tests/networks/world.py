@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.unit.engine.programs import load
 CLONE_NEWNET = 0x40000000
 SINK = Path(__file__).with_name("sink.py")
 FIREWALL = ROOT / "deploy" / "firewall.py"
-TOKEN = "reached-the-sink"
+TOKEN, INSIDE_TOKEN = "reached-the-sink", "reached-the-lan"
 # The server's own addresses on its LAN, and those of the machine beside it.
 HOST, HOST6 = "10.77.0.1", "fd77::1"
 LAN, LAN6 = "10.77.0.9", "fd77::9"
@@ -81,12 +81,12 @@ class EngineInside(OwnEngine):
 
 @dataclass
 class World:
-    """The names of both namespaces, the engine, and what is to be ended."""
+    """The names of both namespaces, the engine, what is to be ended; ``state`` is the folder of the egress proxy."""
 
     name: str
     stack: ExitStack
     engine: EngineInside | None = None
-    sinks: list[str] = field(default_factory=list)
+    state: Path = Path()
 
     @property
     def host(self) -> str:
@@ -110,13 +110,17 @@ class World:
 
     def listen(self, where: str, *places: str) -> None:
         """A sink at these places of ``server`` or ``lan``, until the end."""
+        self.serve(where, SINK, TOKEN, *places)
+
+    def serve(self, where: str, program: Path, *arguments: str) -> None:
+        """A program of ``server`` or ``lan`` that says ``ready`` once it serves, until the end."""
         with inside(f"{self.name}-{where}"):
-            sink = subprocess.Popen([sys.executable, str(SINK), TOKEN, *places], stdout=subprocess.PIPE)
-        assert sink.stdout is not None
-        self.stack.callback(sink.stdout.close)
-        self.stack.callback(sink.wait)
-        self.stack.callback(sink.kill)
-        assert sink.stdout.readline() == b"ready\n"
+            running = subprocess.Popen([sys.executable, str(program), *arguments], stdout=subprocess.PIPE)
+        assert running.stdout is not None
+        self.stack.callback(running.stdout.close)
+        self.stack.callback(running.wait)
+        self.stack.callback(running.kill)
+        assert running.stdout.readline() == b"ready\n"
 
     def container(self, name: str, *places: str, networks: Sequence[Sequence[str]], image: str) -> None:
         """A container that is a sink at these places; each network with its options."""
@@ -139,7 +143,7 @@ def cable(stack: ExitStack, name: str) -> None:
     for namespace, link, addresses in (
         (server, "lan0", (f"{HOST}/24", f"{HOST6}/64")),
         (lan, "server0", (f"{LAN}/24", f"{LAN6}/64")),
-        (lan, "lo", (METADATA, METADATA6, PUBLIC, PUBLIC6, NAMES, "203.0.113.8")),
+        (lan, "lo", (METADATA, METADATA6, PUBLIC, PUBLIC6, NAMES)),
     ):
         for address in addresses:
             version = ["-6"] if ":" in address else []
@@ -163,7 +167,7 @@ def world(folder: Path) -> Iterator[World]:
         made = World(f"nwt{os.getpid()}", stack)
         cable(stack, made.name)
         with inside(f"{made.name}-server"):
-            made.engine = EngineInside.made(folder)
+            made.engine = EngineInside.made(folder, more=[os.environ["PRACTICUM_TEST_EGRESS_IMAGE"]])
         stack.callback(made.engine.private.stop)
         yield made
 

@@ -34,6 +34,8 @@ PRACTICUM_WORKSPACE_IMAGE = ENVIRONMENT.workspace_image
 PRACTICUM_SCORER_IMAGE = ENVIRONMENT.scorer_image
 PRACTICUM_WORKSPACE_PYTHON = ENVIRONMENT.workspace_python
 PRACTICUM_NETWORK = ENVIRONMENT.network
+PRACTICUM_EGRESS_PROXY = ENVIRONMENT.egress_proxy
+PRACTICUM_FETCH_NETWORK = ENVIRONMENT.fetch_network
 PRACTICUM_INSTANCE = ENVIRONMENT.instance
 
 # Webhooks of people lead to the public internet, by https; where nobody else is served, to this machine too.

@@ -132,12 +132,13 @@ class Piped:
 
 @dataclass(frozen=True)
 class Container:
-    """A container the engine knows of, running or not."""
+    """A container the engine knows of, running or not; ``addresses``: those it has on its networks, of both versions of IP."""
 
     id: str
     labels: Labels
     running: bool
     started_at: datetime | None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

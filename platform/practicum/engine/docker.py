@@ -393,6 +393,7 @@ class DockerEngine:
                 labels=row["Labels"],
                 running=row["State"] in ("running", "created", "restarting", "paused"),
                 started_at=datetime.fromtimestamp(row["Created"]).astimezone(),
+                addresses=_addresses(row),
             )
             for row in found
         ]
@@ -424,6 +425,12 @@ class DockerEngine:
         with translated():
             found = self._client.api.volumes(filters={"label": _filters(labels)})["Volumes"] or []
         return [Volume(name=row["Name"], labels=row["Labels"] or {}) for row in found]
+
+
+def _addresses(row: dict[str, Any]) -> tuple[str, ...]:
+    """Of a container as it is listed; an engine says "" where there is none."""
+    networks = ((row.get("NetworkSettings") or {}).get("Networks") or {}).values()
+    return tuple(n[key] for n in networks for key in ("IPAddress", "GlobalIPv6Address") if n.get(key))
 
 
 def _held_bytes(memory: dict[str, Any]) -> int | None:

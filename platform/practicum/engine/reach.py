@@ -1,8 +1,8 @@
 """What can be reached from here: run inside a container, with nothing but Python's standard library.
 
 ``python -I -c <this file> '{"doors": [["tcp", "hub", 8081]], "others": [["udp", "10.0.0.1", 53]], "seconds": 2}'`` prints a
-JSON object: for each of both, in order, how it went (see :func:`reach`); ``routes``: the networks this container has a way
-to beyond its own.
+JSON object: for each of both, in order, how it went (see :func:`reach`); ``called``: all addresses of each door's name;
+``routes``: the networks this container has a way to beyond its own.
 
 A port where nobody listens tells as much as one where somebody does: whose answer is "refused" was reached.
 """
@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 OPEN, ANSWERED, HELD, UNKNOWN = "open", "answered", "held", "unknown"
-AT_ONCE = 32
+AT_ONCE = 128
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "icmp": socket.SOCK_DGRAM}
 
 
@@ -48,6 +48,13 @@ def reach(kind: str, host: str, port: int, *, seconds: float) -> list[str]:
     except OSError as fault:
         said = errno.errorcode.get(fault.errno or 0, type(fault).__name__)
         return [HELD, str(place[0]), said]
+
+
+def addresses(host: str) -> list[str]:
+    """All that a name leads to, of both versions of IP."""
+    with suppress(OSError):
+        return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, None)})
+    return []
 
 
 def answer(caller: socket.socket) -> str:
@@ -89,7 +96,8 @@ def main(asked: str) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         doors = list(pool.map(each, wanted["doors"]))
         others = list(pool.map(each, wanted["others"]))
-    print(json.dumps({"doors": doors, "others": others, "routes": routes()}))
+    called = [addresses(str(host)) for _, host, _ in wanted["doors"]]
+    print(json.dumps({"doors": doors, "called": called, "others": others, "routes": routes()}))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Min
@@ -26,6 +26,7 @@ from practicum.lib import backups
 from practicum.lib.clock import utc_now
 from practicum.lib.digest import same_secret
 from practicum.portal.health import worker_seen_at
+from practicum.workspaces.egress import alarms_since
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -41,9 +42,11 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 def exposition(*, now: datetime) -> bytes:
-    """All gauges as text, in six queries."""
+    """All gauges as text, in eight queries."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Rows([*gauges(now=now), *runs(now=now), *worker(now=now), *disk(), *backup(now=now)]))
+    registry.register(
+        _Rows([*gauges(now=now), *runs(now=now), *worker(now=now), *egress(now=now), *disk(), *backup(now=now)])
+    )
     return generate_latest(registry)
 
 
@@ -61,6 +64,12 @@ def worker(*, now: datetime) -> Iterable[Gauge]:
     seen = worker_seen_at()
     samples: list[Sample] = [] if seen is None else [((), (now - seen).total_seconds())]
     yield Gauge("practicum_worker_heartbeat_age_seconds", "Since the worker's last sign of life", (), samples)
+
+
+def egress(*, now: datetime) -> Iterable[Gauge]:
+    """How often in the last hour a notebook asked the egress proxy too much."""
+    alarms = float(alarms_since(now, within=timedelta(hours=1)))
+    yield Gauge("practicum_egress_alarms", "Times in the last hour that a notebook asked too much", (), [((), alarms)])
 
 
 def disk() -> Iterable[Gauge]:

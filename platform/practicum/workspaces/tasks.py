@@ -25,6 +25,7 @@ from practicum.lib.clock import utc_now
 from practicum.workspaces import archives, homes, lifecycle, places, restorations, rules, snapshots
 from practicum.workspaces.clearing import clear_away, is_hub_clear
 from practicum.workspaces.crew import Crew, crew_on
+from practicum.workspaces.egress import follow_egress
 from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
 from practicum.workspaces.leaving import see_off
 from practicum.workspaces.models import Session, SessionState
@@ -36,6 +37,7 @@ from practicum.workspaces.sharing import follow_help, settle_shares
 __all__ = [
     "claim_and_restore",
     "claim_and_snapshot",
+    "follow_egress",
     "follow_help",
     "reconcile",
     "see_off",

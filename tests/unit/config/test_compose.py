@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import yaml
 from practicum.config.env import KNOWN, read
 from practicum_hub.configure import configure
 from tests.tools import compose_rules
+from tests.unit.engine.programs import load
 
+firewall = load("deploy/firewall.py")
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 VARIABLE = re.compile(r"\$\{(\w+)(?::?([?-])([^}]*))?\}")
 SITE_SERVICES = ("setup", "web", "worker")
@@ -163,3 +166,41 @@ def test_the_agent_reads_the_token_that_the_setup_makes_and_nothing_else(service
     folder = file.rsplit("/", 1)[0]
     assert services["agent"]["volumes"] == [f"{folder}:{folder}:ro"]
     assert not [name for name in services["agent"]["environment"] if "SECRET" in name or name.endswith("_TOKEN")]
+
+
+def test_notebooks_have_no_way_out_and_services_stand_where_the_rules_expect_them(services: dict[str, Any]) -> None:
+    networks = rendered()["networks"]
+    notebooks, beyond = networks["notebooks"], networks["beyond"]
+    plan = firewall.plan_of(firewall.arguments(["show", "--env", str(DEPLOY / "env.example")]))
+    assert notebooks["internal"] is True
+    bridges = [network["driver_opts"]["com.docker.network.bridge.name"] for network in (notebooks, beyond)]
+    assert bridges == [plan.bridge, plan.outside]
+    places = {
+        name: service["networks"]["notebooks"]["ipv4_address"]
+        for name, service in services.items()
+        if "notebooks" in service.get("networks", [])
+    }
+    assert set(places) == {"web", "hub", "proxy", "egress"}
+    assert dict(plan.doors) == {places["web"]: 8000, places["hub"]: 8081, places["egress"]: 3128}
+    assert set(plan.services) == {places["hub"], places["proxy"]}
+    (config,) = notebooks["ipam"]["config"]
+    given = ip_network(config["ip_range"])
+    assert given.subnet_of(ip_network(config["subnet"]))  # type: ignore[arg-type]
+    assert not [place for place in [*places.values(), config["gateway"]] if ip_address(place) in given]
+
+
+def test_the_egress_proxy_has_no_way_to_the_services_inside(services: dict[str, Any]) -> None:
+    egress = services["egress"]
+    assert set(egress["networks"]) == {"beyond", "notebooks"}
+    assert egress["read_only"] is True
+    assert egress["cap_drop"] == ["ALL"]
+    assert rendered()["networks"]["beyond"]["name"] == services["worker"]["environment"]["PRACTICUM_FETCH_NETWORK"]
+    assert {name for name, service in services.items() if "beyond" in service.get("networks", [])} == {"egress"}
+    assert not [name for name in egress["environment"] if "SECRET" in name or "TOKEN" in name or "PASSWORD" in name]
+
+
+def test_every_image_names_its_version(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        image, _, tag = service["image"].partition(":")
+        assert tag, f"{name}: {image} has no tag"
+        assert tag != "latest"

@@ -183,6 +183,7 @@ def make_loops(
             digests.prune(now=clock.now())
             internships.resume_due(now=clock.now())
             readiness.end_due(now=clock.now())
+            workspaces.follow_egress(clock.now(), engine=engine)
             reconciled[0] = time.monotonic()
         return False
 
