@@ -129,11 +129,14 @@ class DockerEngine:
     @property
     def _client(self) -> docker.DockerClient:
         if self._connected is None:
-            if self._node is None:
-                self._connected = docker.from_env(timeout=CALL_SECONDS)
-            else:
-                self._connected = docker.DockerClient(timeout=NODE_CALL_SECONDS, **self._node.arguments())
+            self._connected = self.connect(seconds=CALL_SECONDS if self._node is None else NODE_CALL_SECONDS)
         return self._connected
+
+    def connect(self, *, seconds: int) -> docker.DockerClient:
+        """A connection of its own, whose calls may take so long."""
+        if self._node is None:
+            return docker.from_env(timeout=seconds)
+        return self._node.connect(seconds=seconds)
 
     def close(self) -> None:
         """Give the connections back; the next call makes new ones."""

@@ -43,7 +43,9 @@ def rendered() -> dict[str, Any]:
 
     document: dict[str, Any] = yaml.safe_load(VARIABLE.sub(put_in, (DEPLOY / "compose.yaml").read_text()))
     for service in document["services"].values():
-        service["environment"] = {name: str(value) for name, value in service.get("environment", {}).items()}
+        service["environment"] = {
+            name: "" if value is None else str(value) for name, value in service.get("environment", {}).items()
+        }
     return document
 
 
