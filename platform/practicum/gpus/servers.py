@@ -18,6 +18,7 @@ from practicum.errors import Conflict, Invalid, NotFound, Stale
 from practicum.gpus import inventory, selectors, services
 from practicum.gpus.models import LIVE_STATES, AgentToken, Lease, Server, ServerState, Slot
 from practicum.gpus.tokens import make_token
+from practicum.internships.models import Cohort
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ def set_shares(name: str, *, gpu: str, shares: int, actor: User, now: datetime) 
 
 
 def _divide(first: Slot, *, shares: int) -> None:
-    pool = inventory.gpu_pool(first.model, memory_bytes=first.memory_bytes, parts=shares)
+    pools = inventory.Pools(first.server.cohort)
+    pool = pools.of_gpu(first.model, memory_bytes=first.memory_bytes, parts=shares)
     of_gpu = Slot.objects.filter(uuid=first.uuid)
     of_gpu.update(parts=shares, pool=pool)
     of_gpu.filter(part__gte=shares).update(is_present=False)
@@ -195,10 +197,11 @@ def note_back(name: str, *, now: datetime) -> bool:
 
 
 @transaction.atomic
-def join(name: str, *, is_known: bool, actor: User, now: datetime) -> str:
+def join(name: str, *, is_known: bool, actor: User, now: datetime, cohort: Cohort | None = None) -> str:
     """A server with an engine of its own, and a new token for its agent; those before it open nothing any more.
 
-    It is given to nobody until its engine was looked at. ``is_known``: it is there already, and joins anew.
+    It is given to nobody until its engine was looked at. ``is_known``: it is there already, and joins anew, for those it
+    is for. ``cohort``: it is somebody's own machine, for this cohort's notebooks alone.
 
     Raises:
         Conflict: there is one of this name, and it was not said that it is known.
@@ -207,6 +210,9 @@ def join(name: str, *, is_known: bool, actor: User, now: datetime) -> str:
     """
     if not is_known:
         server, token = add_server(name, actor=actor, now=now)
+        Server.objects.filter(pk=server.pk).update(cohort=cohort)
+        if cohort is not None:
+            record("server.lent", subject=server, actor=actor, now=now, cohort=cohort.slug)
     else:
         found = Server.objects.select_for_update().filter(name=name).first()
         if found is None:

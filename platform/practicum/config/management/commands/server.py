@@ -21,6 +21,7 @@ from practicum.errors import Fault, Refused
 from practicum.gpus import selectors, servers
 from practicum.gpus.joining import Joining, command_of
 from practicum.gpus.models import Server
+from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 
 ANSWER_SECONDS = 20.0
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         add.add_argument("name", help="Its name: small letters, digits and hyphens.")
         add.add_argument("--address", required=True, help="Its address as this machine reaches it.")
         add.add_argument("--by", required=True, help="The admin who adds it, for the record.")
+        add.add_argument("--cohort", default="", help="It is somebody's own: for notebooks of this cohort alone.")
         add.add_argument("--again", action="store_true", help="New keys and a new command for one that is there.")
         add.add_argument("--agent-image", default="", help="The site's image; empty: practicum/site of this version.")
         images = verbs.add_parser("images", help="Copy the images of notebooks and scorers to a server.")
@@ -79,8 +81,9 @@ class Command(BaseCommand):
         if not NAME.fullmatch(name):
             raise CommandError(f"{name!r} is no name for a server: use small letters, digits and hyphens.")
         actor = _admin(options["by"])
+        cohort = _cohort(options["cohort"]) if options["cohort"] else None
         token, leader = swarm.way_in()
-        agent_token = servers.join(name, is_known=options["again"], actor=actor, now=now)
+        agent_token = servers.join(name, is_known=options["again"], actor=actor, now=now, cohort=cohort)
         issuer = authority.Authority(settings.PRACTICUM_DATA_DIR / "authority", now=now)
         pair = issuer.of_engine(name, address=address)
         authority.keep_node(_folder(name), address=address, authority=issuer)
@@ -107,7 +110,7 @@ class Command(BaseCommand):
         engine, now = site_engine(), utc_now()
         survey = ask_all(engine, lambda one: one.ping(), seconds=ANSWER_SECONDS)
         own = engine.everywhere()
-        for server in Server.objects.order_by("name"):
+        for server in Server.objects.select_related("cohort").order_by("name"):
             where = "its own engine" if server.name in own else "the site's engine"
             answers = f"does not answer: {survey.silent[server.name]}" if server.name in survey.silent else "answers"
             agent = "its agent is silent" if selectors.is_silent(server, now=now) else "its agent reports"
@@ -129,6 +132,13 @@ def _admin(username: str) -> User:
     if user is None:
         raise CommandError(f"There is no admin called {username}.")
     return user
+
+
+def _cohort(slug: str) -> Cohort:
+    cohort = Cohort.objects.filter(slug=slug).first()
+    if cohort is None:
+        raise CommandError(f"There is no cohort called {slug}.")
+    return cohort
 
 
 def _folder(name: str) -> Path:
