@@ -394,9 +394,11 @@ def scored(demo: RunningDemo) -> int:
 
 def strays(lab: Lab) -> list[str]:
     """Containers on the second server, running or not, whose lease is not live, or that are no notebook's."""
-    label = f"label=org.practicum.instance={lab.demo.instance}"
-    shown = '{{.Label "org.practicum.lease"}}'
-    found = lab.pair.second.ask("ps", "-a", "--filter", label, "--format", shown).split()
+    ids = lab.pair.second.ask("ps", "-aq", "--filter", f"label=org.practicum.instance={lab.demo.instance}").split()
+    # An engine that was killed lists as dead what it does not know any more: that is asked for by id.
+    shown = ["inspect", "-f", '{{index .Config.Labels "org.practicum.lease"}}', *ids]
+    asked = subprocess.run([*lab.pair.second.docker, *shown], capture_output=True, text=True, check=False)
+    found = asked.stdout.split() if ids else []
     live = {
         str(UUID(row[0]))
         for row in rows(lab.demo, "SELECT id FROM gpus_lease WHERE state IN ('granted', 'active', 'draining')")

@@ -367,6 +367,7 @@ class DockerEngine:
         """All containers with these labels."""
         with translated():
             found = self._client.api.containers(all=True, filters={"label": _filters(labels)})
+            found = [row for row in found if row["State"] != "dead" or self._is_there(row["Id"])]
         return [
             Container(
                 id=row["Id"],
@@ -376,6 +377,14 @@ class DockerEngine:
             )
             for row in found
         ]
+
+    def _is_there(self, container_id: str) -> bool:
+        """An engine that was killed while it removed a container goes on listing it as dead, and knows nothing else of it."""
+        try:
+            self._client.api.inspect_container(container_id)
+        except NotFound:
+            return False
+        return True
 
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A tmpfs: its pages count against the memory of the container that writes them; no disk is touched."""
