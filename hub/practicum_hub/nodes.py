@@ -16,6 +16,7 @@ import docker
 from docker.errors import DockerException
 
 CALL_SECONDS = 15
+OLDEST_VERSION = "1.41"
 # A server that did not answer is left in peace for so long by those who only look.
 PEACE_SECONDS = 10.0
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
@@ -41,9 +42,9 @@ class Node:
         try:
             written = self._folder.stat().st_mtime_ns
             if self._client is None or written != self._written:
-                self._client = docker.APIClient(version="auto", timeout=CALL_SECONDS, **arguments(self._folder))
+                self._client = connected(self._folder)
                 self._written = written
-        except OSError as fault:
+        except (FileNotFoundError, PermissionError) as fault:
             raise DockerException("The address of the server can't be read.") from fault
         return self._client
 
@@ -55,6 +56,18 @@ class Node:
     def note_silence(self) -> None:
         """It does not answer."""
         self._silent_until = time.monotonic() + PEACE_SECONDS
+
+
+def connected(folder: Path) -> docker.APIClient:
+    """A client that speaks the engine's version and knows nothing of this process's proxies and authorities."""
+    version: str | None = None
+    while True:
+        client = docker.APIClient(version=version or OLDEST_VERSION, timeout=CALL_SECONDS, **arguments(folder))
+        client.trust_env = False
+        if version is not None:
+            return client
+        version = client.version(api_version=False)["ApiVersion"]
+        client.close()
 
 
 def arguments(folder: Path) -> dict[str, Any]:

@@ -108,14 +108,6 @@ class SiteClient:
                 await asyncio.sleep(delay)
         return await self._event_once(session, token=token, state=state, message=message)
 
-    async def was_given_up(self, session: str, *, token: int) -> bool:
-        """The session's server does not answer: whether the site takes it for gone, on an admin's word. In doubt it is there."""
-        try:
-            await self._event_once(session, token=token, state="unseen", message="")
-        except SiteError:
-            return False
-        return True
-
     async def _event_once(self, session: str, *, token: int, state: str, message: str) -> None:
         body = {"token": token, "state": state, "message": message}
         answer = await self._post(f"/api/hub/sessions/{session}/events", body)

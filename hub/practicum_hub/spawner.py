@@ -373,12 +373,9 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
             await self.docker("stop", self.object_name, timeout=0 if now else 10)
         except NotFound:
             self.log.debug("%s is gone already", self.object_name)
-        except requests.RequestException as fault:
-            # Whether that means gone is decided where it is observed.
-            self.log.warning("engine can't stop %s: %s", self.object_name, type(fault).__name__)
 
     async def observe_gone(self) -> None:
-        """Remove the container by force and return when the engine no longer knows it, or when its server was given up."""
+        """Remove the container by force and return when the engine no longer knows it."""
         deadline = time.monotonic() + GONE_SECONDS
         while time.monotonic() < deadline:
             try:
@@ -390,11 +387,6 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
                 if fault.status_code != 409:  # 409: its removal is under way
                     raise
                 await asyncio.sleep(ANSWER_POLL_SECONDS)
-            except (DockerException, requests.RequestException):
-                if self.node is None or not await self.site.was_given_up(self.session, token=self.token):
-                    raise
-                self.object_id = ""
-                return
         raise TimeoutError(f"{self.object_name} is still there after {GONE_SECONDS:.0f} s")
 
     async def _make_network(self) -> None:

@@ -144,9 +144,21 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), docker_host: str = "") -> RunningDemo:
-    """Start the demo and wait until it says it is ready; ``docker_host`` names another engine than this machine's."""
+def start_demo(
+    data_dir: Path,
+    *,
+    port: int,
+    options: tuple[str, ...] = (),
+    docker_host: str = "",
+    inside: tuple[str, ...] = (),
+    address: str = "",
+) -> RunningDemo:
+    """Start the demo and wait until it says it is ready; ``docker_host`` names another engine than this machine's.
+
+    ``inside``: a command that becomes the demo, in another network; ``address``: where notebooks reach it there.
+    """
     command = [
+        *inside,
         sys.executable,
         str(ROOT / "deploy" / "demo.py"),
         "--port",
@@ -157,6 +169,7 @@ def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), dock
     ]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PRACTICUM_", "DJANGO_"))}
     env |= {"DOCKER_HOST": docker_host} if docker_host else {}
+    env |= {"PRACTICUM_DEMO_ADDRESS": address} if address else {}
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     demo = RunningDemo(process, port, data_dir)

@@ -61,13 +61,14 @@ def fill(client: Any, name: str, tar: Iterator[bytes], *, image: str, labels: La
 def put(client: Any, name: str, tar: Iterator[bytes], *, image: str, labels: Labels) -> None:
     """Unpack ``tar`` into a volume that is there."""
     with carrier(client, name, image=image, labels=labels) as container:
-        client.api.put_archive(container, AT, tar)
+        # Of a folder that is unpacked as "." the engine leaves owner and rights as they were.
+        client.api.put_archive(container, "/", tar)
 
 
 def pack(client: Any, name: str, *, image: str, labels: Labels) -> Iterator[bytes]:
     """The volume's content as a tar in parts."""
     with carrier(client, name, image=image, labels=labels) as container:
-        parts, _ = client.api.get_archive(container, f"{AT}/.", chunk_size=CHUNK_BYTES)
+        parts, _ = client.api.get_archive(container, AT, chunk_size=CHUNK_BYTES)
         yield from parts
 
 
@@ -100,7 +101,7 @@ def tar_of(folder: Path) -> Iterator[bytes]:
     def write() -> None:
         try:
             with os.fdopen(writing, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
-                tar.add(folder, arcname=".", filter=_of_user)
+                tar.add(folder, arcname=AT.strip("/"), filter=_of_user)
         except BrokenPipeError:
             return
         except OSError as fault:

@@ -1,10 +1,4 @@
-"""The Docker Engine behind the port, with the template of an untrusted container.
-
-Every container started here has no network unless one is named, a read-only root, no capabilities, no way to gain
-privileges, a filter of system calls of our own (:mod:`.seccomp`), a non-root user, and limits on memory (swap
-included), processors, processes, files and log. A GPU is given by UUID or not at all; without one
-``NVIDIA_VISIBLE_DEVICES`` is ``void``, whatever the image says.
-"""
+"""The Docker Engine behind the port: this machine's, or another server's. What a container gets is in :mod:`.template`."""
 
 from __future__ import annotations
 
@@ -13,7 +7,6 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,10 +15,9 @@ from uuid import uuid4
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, Ulimit
-from docker.types import Mount as DockerMount
+from docker.types import LogConfig
 
-from practicum.engine import carrying, seccomp
+from practicum.engine import carrying, template
 from practicum.engine.base import (
     FILES,
     HERE,
@@ -37,14 +29,10 @@ from practicum.engine.base import (
     ContainerSpec,
     Engine,
     Exit,
-    Inside,
     Labels,
-    Mount,
     OnMemory,
     Piped,
-    Program,
     Volume,
-    Word,
     files_volume,
 )
 from practicum.engine.nodes import Node, Nodes
@@ -59,7 +47,6 @@ NODE_CALL_SECONDS = 15
 TICK_SECONDS = 1
 LINE_POLL_SECONDS = 0.02
 STOP_GRACE_SECONDS = 1
-USER_ID = 1000
 GONE = (404, 409)
 NETWORK_FAULTS = (
     requests.exceptions.ConnectionError,
@@ -88,16 +75,6 @@ def _refusal(error: APIError) -> EngineRefused:
     return EngineRefused(f"The container engine refused (status {error.status_code}).")
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A folder of this machine in a volume of another server."""
-
-    mount: Mount
-    volume: str
-    image: str
-    labels: Labels
-
-
 def lasting(labels: Labels) -> Labels:
     """What a volume is labelled with that outlives the container it was made for."""
     return {LABEL_INSTANCE: labels.get(LABEL_INSTANCE, ""), LABEL_KIND: FILES}
@@ -113,7 +90,7 @@ class DockerEngine:
         self._connected: docker.DockerClient | None = None
         self._nodes = nodes
         self._node = node
-        self._copies: dict[str, list[Copy]] = {}
+        self._copies: dict[str, list[template.Copy]] = {}
         self._others: dict[Node, DockerEngine] = {}
 
     def at(self, server: str) -> DockerEngine:
@@ -129,11 +106,14 @@ class DockerEngine:
     @property
     def _client(self) -> docker.DockerClient:
         if self._connected is None:
-            if self._node is None:
-                self._connected = docker.from_env(timeout=CALL_SECONDS)
-            else:
-                self._connected = docker.DockerClient(timeout=NODE_CALL_SECONDS, **self._node.arguments())
+            self._connected = self.connect(seconds=CALL_SECONDS if self._node is None else NODE_CALL_SECONDS)
         return self._connected
+
+    def connect(self, *, seconds: int) -> docker.DockerClient:
+        """A connection of its own, whose calls may take so long."""
+        if self._node is None:
+            return docker.from_env(timeout=seconds)
+        return self._node.connect(seconds=seconds)
 
     def close(self) -> None:
         """Give the connections back; the next call makes new ones."""
@@ -154,7 +134,7 @@ class DockerEngine:
         copies = self._copy(spec)
         try:
             with translated():
-                container = self._client.containers.create(spec.image, **_options(spec, copies=copies))
+                container = self._client.containers.create(spec.image, **template.options_of(spec, copies=copies))
                 try:
                     self._launch(container, stdin=spec.stdin)
                 except BaseException:
@@ -166,15 +146,15 @@ class DockerEngine:
         self._copies[str(container.id)] = copies
         return str(container.id)
 
-    def _copy(self, spec: ContainerSpec) -> list[Copy]:
+    def _copy(self, spec: ContainerSpec) -> list[template.Copy]:
         """On another server, volumes in place of the folders of ``spec``; what stays there is not copied twice."""
         if self._node is None:
             return []
-        copies: list[Copy] = []
+        copies: list[template.Copy] = []
         try:
             for mount in spec.mounts:
                 name = files_volume(mount.source, labels=spec.labels) if mount.stays else f"practicum-{uuid4().hex}"
-                copies.append(Copy(mount, name, image=spec.image, labels=spec.labels))
+                copies.append(template.Copy(mount, name, image=spec.image, labels=spec.labels))
                 with translated():
                     if mount.stays:
                         carrying.provide(
@@ -188,7 +168,7 @@ class DockerEngine:
             raise
         return copies
 
-    def _forget(self, copies: Iterable[Copy]) -> None:
+    def _forget(self, copies: Iterable[template.Copy]) -> None:
         """Remove what was copied for one container; what can't be removed now is left to whoever clears away by labels."""
         for copy in copies:
             if not copy.mount.stays:
@@ -312,7 +292,7 @@ class DockerEngine:
         """Attach to it before it starts; the engine keeps nothing of what it prints."""
         until = time.monotonic() + wall_seconds
         copies = self._copy(spec)
-        options = _options(spec, copies=copies) | {
+        options = template.options_of(spec, copies=copies) | {
             "log_config": LogConfig(type="none"),
             "stdin_open": source is not None,
         }
@@ -387,6 +367,7 @@ class DockerEngine:
         """All containers with these labels."""
         with translated():
             found = self._client.api.containers(all=True, filters={"label": _filters(labels)})
+            found = [row for row in found if row["State"] != "dead" or self._is_there(row["Id"])]
         return [
             Container(
                 id=row["Id"],
@@ -398,9 +379,17 @@ class DockerEngine:
             for row in found
         ]
 
+    def _is_there(self, container_id: str) -> bool:
+        """An engine that was killed while it removed a container goes on listing it as dead, and knows nothing else of it."""
+        try:
+            self._client.api.inspect_container(container_id)
+        except NotFound:
+            return False
+        return True
+
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A tmpfs: its pages count against the memory of the container that writes them; no disk is touched."""
-        options = f"size={size_bytes},nr_inodes={inodes},uid={USER_ID},gid={USER_ID},mode=0700"
+        options = f"size={size_bytes},nr_inodes={inodes},uid={template.USER_ID},gid={template.USER_ID},mode=0700"
         with translated():
             volume = self._client.volumes.create(
                 name,
@@ -451,68 +440,6 @@ def _missing_is_fine() -> Iterator[None]:
     except APIError as error:
         if error.status_code not in GONE:
             raise
-
-
-def _options(spec: ContainerSpec, *, copies: Sequence[Copy] = ()) -> dict[str, Any]:
-    """docker-py's arguments for a spec; a pure function, so that a test can hold it against the template."""
-    limits = spec.limits
-    return {
-        "command": [_word(word) for word in spec.command],
-        "labels": {LABEL_MANAGED: "1", **spec.labels},
-        "environment": {"HOME": "/tmp", **spec.environment, "NVIDIA_VISIBLE_DEVICES": spec.gpu_uuid or "void"},  # noqa: S108
-        "user": f"{USER_ID}:{USER_ID}",
-        "working_dir": "/tmp",  # noqa: S108
-        "entrypoint": [],
-        "network_mode": spec.network or "none",
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges", f"seccomp={seccomp.profile()}"],
-        "pids_limit": limits.pids,
-        "mem_limit": limits.memory_bytes,
-        "memswap_limit": limits.memory_bytes,
-        "nano_cpus": int(limits.cpus * 1e9),
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=limits.file_size_bytes, hard=limits.file_size_bytes),
-        ],
-        "tmpfs": {"/tmp": f"size={limits.tmpfs_bytes},mode=1777,nosuid,nodev"},  # noqa: S108
-        "shm_size": limits.shm_bytes,
-        "ipc_mode": "private",
-        "init": True,
-        "log_config": LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
-        "device_requests": [_device_request(spec.gpu_uuid)] if spec.gpu_uuid else [],
-        "mounts": _mounts(spec, copies=copies),
-        "stdin_open": spec.stdin is not None,
-    }
-
-
-def _device_request(uuid: str) -> DeviceRequest:
-    """Exactly this GPU; never a count, which would give every container the first one."""
-    return DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu", "compute", "utility"]])
-
-
-def _mounts(spec: ContainerSpec, *, copies: Sequence[Copy]) -> list[DockerMount]:
-    copied = {copy.mount.target: copy.volume for copy in copies}
-    binds = [
-        DockerMount(m.target, copied[m.target], type="volume", read_only=m.read_only, no_copy=True)
-        if m.target in copied
-        else DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only)
-        for m in spec.mounts
-    ]
-    volumes = [
-        DockerMount(v.target, v.name, type="volume", read_only=v.read_only, no_copy=not v.is_filled)
-        for v in spec.volumes
-    ]
-    return binds + volumes
-
-
-def _word(word: Word) -> str:
-    if isinstance(word, Program):
-        return f"/opt/practicum/{word.name}"
-    if isinstance(word, Inside):
-        return f"{word.target}/{word.below}" if word.below else word.target
-    return word
 
 
 def _filters(labels: Labels) -> list[str]:

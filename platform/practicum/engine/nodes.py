@@ -21,6 +21,7 @@ import docker
 from practicum.engine.base import HERE, Engine
 from practicum.errors import EngineError, EngineUnavailable
 
+OLDEST_VERSION = "1.41"
 SCHEMES = ("tcp", "ssh", "unix")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 # Somewhat more than one call to another server may take.
@@ -54,6 +55,22 @@ class Node:
             tls = docker.tls.TLSConfig(client_cert=pair, ca_cert=str(self.folder / "ca.pem"), verify=True)
             return {"base_url": url, "tls": tls}
         return {"base_url": url, "use_ssh_client": scheme == "ssh"}
+
+    def connect(self, *, seconds: int) -> docker.DockerClient:
+        """A connection of its own, whose calls may take so long.
+
+        The variables of this process (a proxy, a bundle of authorities) are for the world outside and hold for none of it;
+        docker-py asks for the engine's version before it can be told so, and is therefore made twice.
+        """
+        client = docker.DockerClient(version=OLDEST_VERSION, timeout=seconds, **self.arguments())
+        client.api.trust_env = False
+        try:
+            spoken = client.api.version(api_version=False)["ApiVersion"]
+        finally:
+            client.close()
+        client = docker.DockerClient(version=spoken, timeout=seconds, **self.arguments())
+        client.api.trust_env = False
+        return client
 
 
 @dataclass(frozen=True)

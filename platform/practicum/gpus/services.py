@@ -19,7 +19,17 @@ from practicum.accounts.models import User
 from practicum.audit.services import record, record_all
 from practicum.errors import Conflict, Stale
 from practicum.gpus import policy, selectors, telling
-from practicum.gpus.models import LIVE_STATES, OPEN_STATES, Lease, LeaseState, Pool, Purpose, ServerState, Slot
+from practicum.gpus.models import (
+    LIVE_STATES,
+    OPEN_STATES,
+    Lease,
+    LeaseState,
+    Pool,
+    PoolKind,
+    Purpose,
+    ServerState,
+    Slot,
+)
 from practicum.internships.models import Cohort
 
 log = logging.getLogger(__name__)
@@ -248,6 +258,8 @@ def put_back(lease_id: UUID, *, token: int, now: datetime) -> None:
     changes = {"state": LeaseState.QUEUED, "token": token + 1, "slot": None, "granted_at": None, "lease_until": None}
     changes |= {"heartbeat": None, "reservation": None, "is_borrowed": False, "reclaim_at": None}
     lease = _move(lease_id, token=token, states=[LeaseState.GRANTED], changes=changes)
+    # A GPU of another kind, or for all, will do as well; who asked for a CPU slot asks for one still.
+    Lease.objects.filter(pk=lease_id, purpose=Purpose.SESSION).exclude(pool__kind=PoolKind.CPU).update(pool=None)
     record("lease.put_back", subject=lease, actor=None, now=now, token=token + 1)
 
 

@@ -20,7 +20,7 @@ from practicum.workspaces.rules import Report
 from practicum.workspaces.tokens import session_of
 
 MAX_BYTES = 16 * 1024
-EVENTS = ("starting", "ready", "stopped", "failed", "unseen")
+EVENTS = ("starting", "ready", "stopped", "failed")
 # Reports come every 15 s; what lies longer ago is judged as if it were this long.
 LONGEST_REPORT_SECONDS = 120.0
 MAX_TOKEN = 2**31 - 1

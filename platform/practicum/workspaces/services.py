@@ -206,11 +206,9 @@ def record_event(session_id: UUID, *, token: int, state: str, message: str, now:
     """Take the hub's word on what became of a start. The same event twice changes nothing more.
 
     ``stopped`` only sets the end in motion: the slot is given back when we see for ourselves that nothing is left.
-    ``unseen`` asks: its server does not answer; may it be taken for gone? Only if an admin gave that server up.
 
     Raises:
         NotFound: no such session.
-        Conflict: it is unseen, and counts as running.
         Stale: the token is not the lease's.
     """
     session = Session.objects.select_related("lease__slot", "user").filter(pk=session_id).first()
@@ -218,10 +216,7 @@ def record_event(session_id: UUID, *, token: int, state: str, message: str, now:
         raise NotFound("There is no such session.")
     if session.lease.token != token:
         raise Stale("This session was claimed again since; this token is old.")
-    if state == "unseen":
-        if session.lease.state in LIVE_STATES:
-            raise Conflict("Its server does not answer, so it counts as running.")
-    elif state == "ready" and session.state == SessionState.STARTING:
+    if state == "ready" and session.state == SessionState.STARTING:
         lifecycle.mark_ready(session, token=token, now=now)
     elif state == "failed" and session.state == SessionState.STARTING:
         note_failure(session, message=message, now=now)

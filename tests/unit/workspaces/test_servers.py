@@ -205,18 +205,3 @@ def test_a_server_that_comes_back_serves_only_when_what_may_not_run_there_is_gon
     assert beta.held == {}
     world.tick(after=SECOND)
     assert ends(waiting) == ("running", "active")
-
-
-def test_the_hub_may_take_an_unseen_notebook_for_gone_only_when_its_server_was_given_up(
-    world: World, beta: MemoryEngine, admin: Any, intern: Any, internship: Any
-) -> None:
-    from practicum.errors import Conflict
-
-    session = world.run(intern)
-    token = Lease.objects.get(pk=session.lease_id).token
-    facts = {"token": token, "state": "unseen", "message": "", "now": world.now}
-    with pytest.raises(Conflict):
-        services.record_event(session.pk, **facts)
-    Server.objects.filter(name="beta").update(seen_at=None)
-    servers.give_up_server("beta", actor=admin, now=world.now)
-    services.record_event(session.pk, **facts)
