@@ -33,7 +33,7 @@ class MachineSecretHasher(BasePasswordHasher):
         """In a time that says nothing of where they differ."""
         return constant_time_compare(encoded, self.encode(password, self.decode(encoded)["salt"]))
 
-    def safe_summary(self, encoded: str) -> dict[str, Any]:
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:
         """For an admin's eyes."""
         return {**self.decode(encoded), "hash": mask_hash(self.decode(encoded)["hash"])}
 
