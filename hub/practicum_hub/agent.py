@@ -8,6 +8,8 @@ It calls the site and is never called. While the site is away it goes on looking
 are dropped), asks less and less often, and sends what it kept when the site is back. A sample has a number and its age
 by a clock that never jumps: the site counts each once, however often it is sent, and needs no agreement on the time.
 
+Where ``PRACTICUM_AGENT_LIFE_FILE`` names a file, it is touched at each look, for whoever watches the process.
+
 It sees the processes of the whole machine (container → GPU) but not the container engine: the site knows which lease a
 container belongs to. It also offers ``--cpu-slots`` slots without a GPU: beside the GPUs, or alone where there are none.
 """
@@ -239,9 +241,12 @@ class Agent:
     def run(self, ended: Clock, *, interval: float) -> None:
         """Look and report until ``ended`` says it is time to end."""
         wait = 0.0
+        life = os.environ.get("PRACTICUM_AGENT_LIFE_FILE", "")
         while not ended.wait(wait):
             began = self._clock()
             self.step(interval)
+            if life:
+                Path(life).touch()
             wait = max(0.0, interval - (self._clock() - began))
 
 

@@ -92,6 +92,7 @@ class System:
             "PRACTICUM_HUB_PROXY_API_URL": f"http://127.0.0.1:{proxy_api}",
             "PRACTICUM_HUB_DATA_DIR": str(self.folder / "hub"),
             "PRACTICUM_AGENT_TOKEN_FILE": str(self.folder / "agent/token"),
+            "PRACTICUM_AGENT_LIFE_FILE": str(self.folder / "agent.alive"),
             "PRACTICUM_LOG_FORMAT": "json",
             "PRACTICUM_METRICS_TOKEN": secrets.token_hex(32),
         }

@@ -25,7 +25,7 @@ HEADER = "X-Request-ID"
 ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 UNREADABLE = re.compile(r"(Invalid request from ip=\S+):", re.DOTALL)
 # Asked every few seconds by whoever watches; they say nothing of people.
-QUIET = frozenset({"health", "metrics"})
+QUIET = frozenset({"health", "health/live", "health/ready", "metrics"})
 
 log = logging.getLogger("practicum.request")
 

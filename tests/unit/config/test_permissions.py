@@ -212,6 +212,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "portal:milestone": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
     "portal:end_internship": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:health": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:live": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:ready": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "portal:status": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:home": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:internship": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -512,7 +514,7 @@ def test_each_caller_gets_exactly_what_is_declared_and_no_other_method_does_anyt
 NO_PERSONS = {
     "accounts:unsubscribe",
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
-    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
+    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:live", "portal:ready", "portal:metrics",
     "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:help_notebook", "workspaces:help_over",
     "workspaces:help_state", "workspaces:move",
 }  # fmt: skip

@@ -1,5 +1,5 @@
-"""Secrets are planted in requests to every real process, in production with lines as JSON, and looked for in what they write:
-SECURITY.md B8 and J3. Web, worker, hub, proxy, agent and PostgreSQL run as they do on a server.
+"""Every real process as on a server, in production with lines as JSON: what it says of its health and to Prometheus; and
+secrets are planted in requests to each and looked for in what they write (SECURITY.md B8 and J3).
 """
 
 from __future__ import annotations
@@ -82,9 +82,54 @@ def system() -> Iterator[System]:
         yield system
 
 
+@dataclass
+class Watched:
+    """What processes said of themselves: the answers to probes by process, and the metrics of site and hub."""
+
+    probes: dict[str, subprocess.CompletedProcess[str]]
+    ready: dict[str, str]
+    site: str
+    hub: str
+
+
 @pytest.fixture(scope="module")
-def planted(system: System) -> Planted:
+def watched(system: System) -> Watched:
+    """All is well: asked as compose and Prometheus ask."""
+    _, hub, hub_api, _ = system.ports
+    life = system.folder / "agent.alive"
+    targets = {
+        "web": f"{system.site}/health/ready/",
+        "worker": str(system.folder / "worker.heartbeat"),
+        "hub": f"http://127.0.0.1:{hub_api}/hub/health",
+        "proxy": f"http://127.0.0.1:{hub}/_chp_healthz",
+        "agent": str(life),
+    }
+    wait_for(lambda: (system.folder / "worker.heartbeat").exists() and life.exists(), seconds=60, what="signs of life")
+    token = {"Authorization": f"Bearer {system.environment['PRACTICUM_METRICS_TOKEN']}"}
+
+    def told(address: str) -> str:
+        host = HUB_HOST if address.startswith(system.hub) else SITE_HOST
+        return httpx.get(address, headers={"Host": host, **token}, timeout=30).raise_for_status().text
+
+    wait_for(lambda: "practicum_agent_sent" in told(f"{system.site}/metrics"), seconds=60, what="the agent's figures")
+    return Watched(
+        {name: probe(system, target) for name, target in targets.items()},
+        httpx.get(targets["web"], timeout=30).json(),
+        told(f"{system.site}/metrics"),
+        told(f"{system.hub}/hub/metrics"),
+    )
+
+
+def probe(system: System, target: str) -> subprocess.CompletedProcess[str]:
+    """What a container asks of itself."""
+    command = [system.python, "-m", "practicum.config.probe", target]
+    return subprocess.run(command, env=system.environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def planted(system: System, watched: Watched) -> Planted:
     """What each process wrote after all was planted."""
+    assert watched.site
     planting = Planting(system)
     browser = asyncio.run(signed_in(system))
     at_the_site(planting)
@@ -172,7 +217,8 @@ def while_things_fail(planting: Planting) -> None:
     process = planting.system.processes["hub"]
     process.kill()
     process.wait()
-    assert planting.ask(hub, "GET", f"/hub/oauth_callback?code={secret()}").status_code == 503
+    for path in ("/hub/oauth_callback?code={}", "/user/ines/lab?token={}"):
+        assert planting.ask(hub, "GET", path.format(secret())).status_code == 503
 
 
 def raw(port: int, request: str) -> None:
@@ -232,3 +278,27 @@ def test_lines_say_whose_they_are(planted: Planted) -> None:
     assert any(line.get("user") == "ines" and line["logger"] == "proxy" for line in logs["proxy"])
     assert any("given up" in line["message"] for line in logs["worker"])
     assert any("does not take this token" in line["message"] for line in logs["agent"])
+
+
+def test_every_process_says_that_it_is_well(watched: Watched) -> None:
+    for name, done in watched.probes.items():
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+    assert watched.ready == {"status": "ok", "database": "ok", "migrations": "ok", "worker": "ok", "hub": "ok"}
+
+
+def test_a_process_that_is_gone_is_not_well(system: System, planted: Planted) -> None:
+    assert planted.logs, "the hub was killed meanwhile"
+    done = probe(system, f"http://127.0.0.1:{system.ports[2]}/hub/health")
+    assert (done.returncode, done.stderr) == (1, "it does not answer (URLError)\n")
+
+
+def test_site_and_hub_tell_what_each_process_counted(watched: Watched) -> None:
+    for name in (
+        'practicum_request_seconds_count{route="/health/"', 'practicum_task_seconds_count{task="sessions",worker=',
+        'practicum_task_failures_total{task="mail",worker=', 'practicum_agent_sent{server="load-1"}',
+        'practicum_agent_uptime_seconds{server="load-1"}', 'practicum_deliveries_total{channel="mail",outcome="failed",worker=',
+    ):  # fmt: skip
+        assert name in watched.site, name
+    assert watched.site.count("# TYPE practicum_task_seconds histogram") == 1
+    for name in ("jupyterhub_running_servers 0.0", "jupyterhub_request_duration_seconds_count{"):
+        assert name in watched.hub, name
