@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from practicum_hub.logs import FORMATS, LINE, logging_of_hub
+
 Settings = dict[str, dict[str, Any]]
 
 PACKAGE = Path(__file__).parent
@@ -39,6 +41,7 @@ TOKEN_CACHE_SECONDS = 15
 # What the site may do at the hub: make users, start and stop their servers, see what runs, let a mentor into one whose
 # intern allowed it (nobody can share what they may not use themselves). Not: shut down, roles.
 SITE_SCOPES = ["admin:users", "servers", "shares", "access:servers"]
+WATCH_SCOPES = ["read:metrics"]
 # What an intern may do at the hub: open and stop the own notebook. Starting, and letting others in, is the site's.
 INTERN_SCOPES = [
     "access:servers!user",
@@ -78,6 +81,10 @@ class Reader:
         if len(value) < MIN_SECRET_LENGTH:
             self.faults.append(f"{name} must be set to at least {MIN_SECRET_LENGTH} random characters.")
         return value
+
+    def optional_secret(self, name: str) -> str:
+        """A secret, or empty where what it opens is not wanted."""
+        return self.secret(name) if self._variables.get(name) else ""
 
     def url(self, name: str, *, default: str | None = None) -> str:
         """A full address, without its trailing slash."""
@@ -147,6 +154,8 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
     port = api.port or 8081
     has_subdomains = reader.choice("PRACTICUM_HUB_SUBDOMAINS", ("0", "1"), default="0") == "1"
     spawner = "PracticumSpawner" if engine == "docker" else "LocalWorkspaceSpawner"
+    metrics_token = reader.optional_secret("PRACTICUM_METRICS_TOKEN")
+    watchers = [{"name": "prometheus", "api_token": metrics_token}] if metrics_token else []
     return {
         "JupyterHub": {
             "bind_url": reader.url("PRACTICUM_HUB_BIND"),
@@ -173,12 +182,19 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
             "concurrent_spawn_limit": 0,
             "active_server_limit": 0,
             "last_activity_interval": 30,
+            "logging_config": logging_of_hub(reader.choice("PRACTICUM_LOG_FORMAT", FORMATS, default=LINE)),
             "template_paths": [str(PACKAGE / "templates")],
             "template_vars": {"practicum_site_url": f"{site_url}/"},
-            "services": [{"name": "practicum", "api_token": reader.secret("PRACTICUM_HUB_API_TOKEN")}],
+            "services": [{"name": "practicum", "api_token": reader.secret("PRACTICUM_HUB_API_TOKEN")}, *watchers],
             "load_roles": [
                 {"name": "practicum-site", "scopes": SITE_SCOPES, "services": ["practicum"]},
                 {"name": "user", "description": "An intern or mentor", "scopes": INTERN_SCOPES},
+                # What /hub/metrics tells is for whoever has the metrics token; without one nobody has it.
+                {
+                    "name": "practicum-watch",
+                    "scopes": WATCH_SCOPES,
+                    "services": [watcher["name"] for watcher in watchers],
+                },
             ],
             # A refused claim answers within this time; a start that goes on answers 202 and is followed by events.
             "tornado_settings": {

@@ -16,10 +16,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import requests
@@ -33,6 +35,7 @@ from traitlets import Unicode
 
 from practicum_hub import claim as claims
 from practicum_hub.claim import Claim
+from practicum_hub.logs import belonging_to
 from practicum_hub.nodes import Node, Nodes
 from practicum_hub.site import ClaimRefused, SiteClient, SiteError, SiteUnavailable, site_client
 
@@ -72,6 +75,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
 
     session: str = ""
     token: int = 0
+    lease: str = ""
     _launch: asyncio.Task[Address] | None = None
     # Why the session failed if it ended now; None once it was ready.
     _fault: str | None = None
@@ -117,12 +121,17 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
             StartFailed: the container or process did not come up.
         """
         self._refuse_options()
-        claim = await self._claim()
-        self.prepare(claim)
-        await self.reach()
-        self._remember(claim)
-        self._report("starting")
-        self._launch = asyncio.ensure_future(super().start())
+        with belonging_to(user=self.user.name, request=uuid4().hex):
+            claim = await self._claim()
+            self.prepare(claim)
+            await self.reach()
+            self._remember(claim)
+            with self._matter():
+                self._report("starting")
+                return await self._start(super().start())
+
+    async def _start(self, launch: Awaitable[Address]) -> Address:
+        self._launch = asyncio.ensure_future(launch)
         try:
             # Shielded: a cancelled start must not lose sight of a container that is being created.
             address: Address = await asyncio.shield(self._launch)
@@ -138,28 +147,31 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
     async def poll(self) -> int | str | None:
         """None while the server runs, is being made, or can't be asked about: only what is seen gone is gone."""
         is_being_made = self._launch is not None and not self._launch.done()
-        return None if is_being_made else await self.look()
+        with self._matter():
+            return None if is_being_made else await self.look()
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server and return when it is gone; a start under way is waited for, so that none is left."""
-        if self._launch is not None:
-            await asyncio.wait([self._launch], timeout=GONE_SECONDS)
-        await self.end(now=now)
-        await self.observe_gone()
+        with self._matter():
+            if self._launch is not None:
+                await asyncio.wait([self._launch], timeout=GONE_SECONDS)
+            await self.end(now=now)
+            await self.observe_gone()
 
     async def run_post_stop_hook(self) -> None:
         """JupyterHub's last step of every end, wanted or not: observe it, then report it."""
         await maybe_future(super().run_post_stop_hook())
         if not self.session:
             return
-        await self.observe_gone()
-        # JupyterHub forgets the start's future when somebody cancelled the start.
-        cancelled = self._spawn_future is None
-        if self._fault is None or cancelled:
-            self._report("stopped")
-        else:
-            self._report("failed", self._fault)
-        self.session, self.token = "", 0
+        with self._matter():
+            await self.observe_gone()
+            # JupyterHub forgets the start's future when somebody cancelled the start.
+            cancelled = self._spawn_future is None
+            if self._fault is None or cancelled:
+                self._report("stopped")
+            else:
+                self._report("failed", self._fault)
+        self.session, self.token, self.lease = "", 0, ""
 
     def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """JupyterHub watches a server from the moment the proxy routes to it: that is when it is ready."""
@@ -179,7 +191,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
     def get_state(self) -> dict[str, Any]:
         """Adds the session, its fencing token, and whether it was ready."""
         state: dict[str, Any] = super().get_state()
-        held = {"session": self.session, "token": self.token, "was_ready": self._fault is None}
+        held = {"session": self.session, "lease": self.lease, "token": self.token, "was_ready": self._fault is None}
         return state | ({"practicum": held} if self.session else {})
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -187,7 +199,12 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
         super().load_state(state)
         held = state.get("practicum", {})
         self.session, self.token = str(held.get("session", "")), int(held.get("token", 0))
+        self.lease = str(held.get("lease", ""))
         self._fault = None if held.get("was_ready", True) else NEVER_ANSWERED
+
+    def _matter(self) -> AbstractContextManager[None]:
+        """What lines of the log written inside belong to."""
+        return belonging_to(user=self.user.name, session=self.session, lease=self.lease)
 
     def _refuse_options(self) -> None:
         if self.user_options:
@@ -206,6 +223,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
 
     def _remember(self, claim: Claim) -> None:
         self.session, self.token = claim.session, claim.token
+        self.lease = claim.labels.get(f"{claims.LABEL}.lease", "")
         self.gpu_environment = {"NVIDIA_VISIBLE_DEVICES": claim.gpu or "void"}
         self._fault = NEVER_ANSWERED
         self._persist()

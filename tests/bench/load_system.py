@@ -34,7 +34,13 @@ STOP_SECONDS = 20.0
 STUB = ROOT / "tests/hub/stub_singleuser.py"
 MB = 1024 * 1024
 # As in deploy/compose.yaml.
-GUNICORN = ("--workers=4", "--threads=4", "--timeout=120", "--keep-alive=75")
+GUNICORN = (
+    "--workers=4",
+    "--threads=4",
+    "--timeout=120",
+    "--keep-alive=75",
+    "--config=python:practicum.config.gunicorn",
+)
 EVALUATIONS = 2
 
 
@@ -56,6 +62,9 @@ class System:
     slots: int
     ports: tuple[int, ...] = field(default_factory=lambda: free_ports(4))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    python: str = sys.executable
+    manage: str = str(ROOT / "manage.py")
 
     def __post_init__(self) -> None:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PRACTICUM_", "JUPYTERHUB_"))}
@@ -83,7 +92,9 @@ class System:
             "PRACTICUM_HUB_PROXY_API_URL": f"http://127.0.0.1:{proxy_api}",
             "PRACTICUM_HUB_DATA_DIR": str(self.folder / "hub"),
             "PRACTICUM_AGENT_TOKEN_FILE": str(self.folder / "agent/token"),
+            "PRACTICUM_AGENT_LIFE_FILE": str(self.folder / "agent.alive"),
             "PRACTICUM_LOG_FORMAT": "json",
+            "PRACTICUM_METRICS_TOKEN": secrets.token_hex(32),
         }
 
     @property
@@ -96,24 +107,29 @@ class System:
         """Where the hub's proxy listens."""
         return f"http://127.0.0.1:{self.ports[1]}"
 
-    def prepare(self, *, interns: int) -> None:
-        """Database, keys, people and a published project."""
+    def prepare(self) -> None:
+        """Database, keys, the agent's token and static files."""
         (self.folder / "static").mkdir(parents=True)
-        python, manage = sys.executable, str(ROOT / "manage.py")
         token = self.environment["PRACTICUM_AGENT_TOKEN_FILE"]
+        self.run([self.python, self.manage, "setup"])
+        self.run([self.python, self.manage, "agent_token", SERVER, "--file", token])
+        self.run([self.python, self.manage, "collectstatic", "--noinput", "--verbosity=0"])
+
+    def fill(self, *, interns: int) -> None:
+        """People and a published project."""
         # In production every check of a project must be run before it is published, training and all.
-        demo = {"PRACTICUM_ENV": "demo"}
-        commands: tuple[tuple[list[str], dict[str, str]], ...] = (
-            ([python, manage, "setup"], {}),
-            ([python, manage, "agent_token", SERVER, "--file", token], {}),
-            ([python, manage, "collectstatic", "--noinput", "--verbosity=0"], {}),
-            ([python, "-m", "tests.bench.load_fill", str(interns)], demo),
-        )
-        for command, own in commands:
-            env = self.environment | own
-            done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stderr[-4000:]}")
+        self.run([sys.executable, "-m", "tests.bench.load_fill", str(interns)], PRACTICUM_ENV="demo")
+
+    def run(self, command: list[str], **own: str) -> None:
+        """Run a program in this system's environment.
+
+        Raises:
+            RuntimeError: it failed; the end of what it said.
+        """
+        env = self.environment | own
+        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command[1:])} failed:\n{done.stderr[-4000:]}")
 
     def start(self) -> None:
         """Start all of them; they answer."""
@@ -123,11 +139,12 @@ class System:
         commands: dict[str, list[str]] = {
             "web": ["gunicorn", "practicum.config.wsgi:application", f"--bind=127.0.0.1:{web}", *GUNICORN],
             "proxy": [
-                "node", str(program), "--ip=127.0.0.1", f"--port={hub}", "--api-ip=127.0.0.1",
+                "node", "--import", str(ROOT / "hub/proxy_log.mjs"), str(program),
+                "--ip=127.0.0.1", f"--port={hub}", "--api-ip=127.0.0.1",
                 f"--api-port={proxy_api}", f"--default-target={target}", f"--error-target={target}/hub/error",
             ],
             "hub": [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub/jupyterhub_config.py")],
-            "worker": [sys.executable, str(ROOT / "manage.py"), "worker", "--evaluations", str(EVALUATIONS)],
+            "worker": [self.python, self.manage, "worker", "--evaluations", str(EVALUATIONS)],
             "agent": [sys.executable, "-m", "practicum_hub.agent", "--cpu-slots", str(self.slots)],
         }  # fmt: skip
         for name, command in commands.items():
@@ -227,13 +244,15 @@ def _end(process: psutil.Process, *, now: bool) -> None:
 
 @contextmanager
 def running(*, interns: int, slots: int) -> Iterator[System]:
-    """The system with its people, for the time of the block; its logs are printed where it fails."""
+    """The system with so many interns, or nobody, for the time of the block; its logs are printed where it fails."""
     folder = Path(tempfile.mkdtemp(prefix="practicum-load-"))
     try:
         with postgres(is_durable=True) as database:
             system = System(folder / "var", database, slots)
             try:
-                system.prepare(interns=interns)
+                system.prepare()
+                if interns:
+                    system.fill(interns=interns)
                 system.start()
                 yield system
             except BaseException:

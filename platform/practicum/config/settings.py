@@ -152,7 +152,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 
 # Counters of failed sign-ins are shared by all web processes; `practicum setup` makes the table.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "practicum_cache"}}
+# Django's 300 entries would have counters thrown out while they count, by whoever fails often enough.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "practicum_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
 # The first hashes people's passwords; the second only what machines make (see there).
 PASSWORD_HASHERS = [

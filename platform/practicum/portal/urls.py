@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.portal import finishing, metrics, people, record_views, views
+from practicum.portal import finishing, metrics, people, probes, record_views, views
 
 app_name = "portal"
 urlpatterns = [
@@ -32,5 +32,7 @@ urlpatterns = [
     path("submissions/<int:submission_id>/live/", views.submission_live, name="submission_live"),
     path("status/", views.status, name="status"),
     path("health/", views.health, name="health"),
+    path("health/live/", probes.live, name="live"),
+    path("health/ready/", probes.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
 ]

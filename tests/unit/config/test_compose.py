@@ -204,3 +204,22 @@ def test_every_image_names_its_version(services: dict[str, Any]) -> None:
         image, _, tag = service["image"].partition(":")
         assert tag, f"{name}: {image} has no tag"
         assert tag != "latest"
+
+
+def test_every_process_of_ours_is_asked_how_it_is(services: dict[str, Any]) -> None:
+    asked = {
+        name: service["healthcheck"]["test"][-1]
+        for name, service in services.items()
+        if "practicum.config.probe" in service.get("healthcheck", {}).get("test", [])
+    }
+    assert set(asked) == {"web", "worker", "hub", "proxy", "agent"}
+    assert asked["web"] == "http://web:8000/health/ready/"
+    assert asked["worker"] == services["worker"]["environment"]["PRACTICUM_DATA_DIR"] + "/worker.heartbeat"
+    assert asked["agent"] == services["agent"]["environment"]["PRACTICUM_AGENT_LIFE_FILE"]
+
+
+def test_every_process_of_ours_is_told_how_to_write_its_log(services: dict[str, Any]) -> None:
+    told = {name for name, service in services.items() if "PRACTICUM_LOG_FORMAT" in service["environment"]}
+    assert told >= {"web", "worker", "hub", "proxy", "agent"}
+    assert "--config=python:practicum.config.gunicorn" in services["web"]["command"]
+    assert "--import ./hub/proxy_log.mjs" in services["proxy"]["command"]

@@ -242,6 +242,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "portal:milestone": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
     "portal:end_internship": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:health": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:live": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:ready": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "portal:status": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:home": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:internship": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -545,7 +547,7 @@ NO_PERSONS = {
     "account_login", "accounts:leave_for_provider", "accounts:part_from_provider", "mfa_authenticate", "github_callback", "google_callback",
     "mfa_deactivate_totp", "mfa_view_recovery_codes", "openid_connect_callback", "saml_acs", "saml_finish_acs", "saml_metadata", "saml_sls",
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
-    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
+    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:live", "portal:ready", "portal:metrics",
     "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:help_notebook", "workspaces:help_over",
     "workspaces:help_state", "workspaces:move",
 }  # fmt: skip

@@ -378,7 +378,7 @@ def planted(divided: Any, internship: Any, peer_internship: Any, scored: Any, me
 # Views an intern may GET that show nothing of submissions.
 ELSEWHERE = {
     "accounts:account", "evaluation:upload", "gpus:reservation_feed", "oauth2_provider:jwks-info",
-    "oauth2_provider:oidc-connect-discovery-info", "portal:health", "portal:status",
+    "oauth2_provider:oidc-connect-discovery-info", "portal:health", "portal:live", "portal:ready", "portal:status",
     "submissions:file", "reviews:notebook", "reviews:remedy",
     "workspaces:snapshot_archive", "credentials:check", "credentials:issuer", "credentials:portfolio", "credentials:revoked",
     "credentials:verifier", "internships:apply", "internships:cohort", "internships:join", "portal:permissions",
