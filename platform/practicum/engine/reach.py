@@ -30,10 +30,19 @@ def reach(kind: str, host: str, port: int, *, seconds: float) -> list[str]:
     ``held``: nothing came back, or word that there is no way; ``unknown``: the name leads nowhere.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as fault:
         return [UNKNOWN, "", str(fault)]
-    family, place = found[0], found[4]
+    answers = []
+    for family, _, _, _, place in found:
+        answers.append(call(kind, family, place, seconds=seconds))
+        if answers[-1][0] != HELD:
+            break
+    return answers[-1]
+
+
+def call(kind: str, family: int, place: tuple[object, ...], *, seconds: float) -> list[str]:
+    """One address of it."""
     protocol = 0
     if kind == "icmp":
         protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
