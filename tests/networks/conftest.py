@@ -117,7 +117,7 @@ def start_egress(world_: World, *, state: Path) -> None:
     world_.docker(
         "create", "--name", "egress", "--network", "beyond", "--read-only", "--cap-drop", "ALL",
         "--security-opt", "no-new-privileges", "--tmpfs", "/run/egress:uid=1000", "--volume", f"{state}:/var/lib/egress",
-        "--env", f"EGRESS_HOSTS={' '.join(LISTED)}", "--env", "EGRESS_ASK=ada@practicum.example", "--env", "EGRESS_ALARM=400",
+        "--env", f"EGRESS_HOSTS={' '.join(LISTED)}", "--env", "EGRESS_ASK=ada@practicum.example", "--env", "EGRESS_ALARM=150",
         EGRESS_IMAGE,
     )  # fmt: skip
     world_.docker("network", "connect", "--ip", places.EGRESS, "notebooks", "egress")

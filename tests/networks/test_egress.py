@@ -162,6 +162,11 @@ def test_ten_thousand_connections_are_dropped_and_an_alarm_and_hurt_nobody_else(
         "inspect", "--format", "{{.NetworkSettings.Networks.notebooks.IPAddress}}", notebook.container
     )
     assert counts[address.strip()]["fast"] > 9_000
+    alarms = wait_for(lambda: counted(server)[address.strip()]["alarms"], seconds=10, what="the alarm")
+    assert alarms >= 1
+    assert counted(server)[address.strip()]["dropped"] > 0, (
+        "of those that came to the proxy, it kept as many as one may have"
+    )
     # Somebody else's notebook is served meanwhile.
     neighbour = ["run", "--rm", "--network", "notebooks", "--entrypoint", "python3", EGRESS_IMAGE, "-I", "-c", ASKING]
     answer = server.docker(*neighbour, f"{places.EGRESS}:3128", "15", "CONNECT pypi.test:443")

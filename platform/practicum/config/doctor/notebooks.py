@@ -7,7 +7,7 @@ from itertools import groupby
 
 from practicum.config.doctor.findings import Finding, State, ok, to_mend
 from practicum.engine.probe import Reached, Tried
-from practicum.engine.reach import UNKNOWN
+from practicum.engine.reach import OPEN, UNKNOWN
 from practicum.errors import EngineError
 
 MEND = "sudo deploy/firewall.py install\nsudo deploy/firewall.py check"
@@ -50,7 +50,8 @@ def _others(found: Reached, *, is_production: bool) -> list[Finding]:
     state = State.MEND if is_production else State.LOOK
     lines = []
     for (what, address), group in groupby(reached, key=lambda tried: (tried.what, tried.place[1])):
-        ports = [f"{tried.place[2]}/{tried.place[0]}" for tried in group]
+        # Where somebody listens comes before where nobody does.
+        ports = [f"{each.place[2]}/{each.place[0]}" for each in sorted(group, key=lambda each: each.word != OPEN)]
         more = f" and {len(ports) - PORTS_TOLD} more" if len(ports) > PORTS_TOLD else ""
         said = f"{what} at {address}: {', '.join(ports[:PORTS_TOLD])}{more}"
         lines.append(Finding("notebooks must not reach", state, said, MEND))
