@@ -253,7 +253,9 @@ def revision_of(hub: Path) -> str:
 
 
 def put_files(source: Path, deploy: Path) -> None:
-    """The files of ``deploy`` are those of ``source``; a server's own stay. Each is replaced at once, for one may be running."""
+    """The files of ``source`` are in ``deploy``; what an operator put beside them stays. Each is replaced at once, for one may be
+    running. Only programs that ``source`` no longer has go.
+    """
     wanted = {path.relative_to(source) for path in source.rglob("*") if path.is_file() and not is_own(path, source)}
     for name in sorted(wanted):
         target = deploy / name
@@ -261,7 +263,7 @@ def put_files(source: Path, deploy: Path) -> None:
         fresh = target.with_name(f".{target.name}.new")
         shutil.copy2(source / name, fresh)
         fresh.replace(target)
-    for path in list(deploy.rglob("*")):
+    for path in list((deploy / "operations").rglob("*")):
         if path.is_file() and not is_own(path, deploy) and path.relative_to(deploy) not in wanted:
             path.unlink()
 
@@ -295,7 +297,6 @@ def release_from_git(
     name = bundling.version_of(source / "deploy")
     has_gpus = "compose.gpu.yaml" in settings.get("COMPOSE_FILE", "")
     images = pictures.built(source, version=name, socket=settings["DOCKER_SOCKET"], has_gpus=has_gpus)
-    # A database that could be pulled newer is not pulled for that alone where its major version is another.
     return bundling.Bundle(source, {"version": name, "images": {}}), images
 
 

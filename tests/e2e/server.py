@@ -102,14 +102,9 @@ class Server:
 
     def run(self, command: list[str], *, code: int = 0, said: str = "", **more: Any) -> str:
         """Run it; what it printed, which must hold ``said``."""
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            stdin=more.pop("stdin", subprocess.DEVNULL),
-            **more,
-        )
+        more = {"stdin": subprocess.DEVNULL, **self.more, **more}
+        told = [*self.prefix, *command]
+        done = subprocess.run(told, capture_output=True, text=True, timeout=SECONDS, check=False, **more)
         printed = done.stdout + done.stderr
         assert done.returncode == code, printed
         assert said in printed, printed

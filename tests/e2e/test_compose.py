@@ -7,7 +7,6 @@ and run in the order they are written (``-p no:randomly``).
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from tests.e2e.conftest import BROWSER_ARGUMENTS, PASSWORD, ROOT
 from tests.e2e.server import HUB, PLACES, SITE, Server, build_images
 from tests.e2e.test_walk import ALL_ZEROS, LAUNCH_MS, SCORE_MS, run_cell, work
 from tests.tools import guide
-from tests.tools.waiting import wait_for
+from tests.tools.waiting import RanOut, wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -238,27 +237,38 @@ def test_the_same_command_again_keeps_secrets_and_data(server: Server) -> None:
 def test_an_intern_opens_a_notebook_through_tls_on_a_name_of_its_own(server: Server, person: Person) -> None:
     assert server.shell(PLACES, service="worker").splitlines()[-1] == "placed"
     page = person("kofi")
-    open_notebook(page)
+    in_notebook(page, "import os; print(6 * 7, os.path.exists('/var/run/docker.sock'))", until="42 False")
     assert page.url.startswith(f"https://kofi.{HUB}/")
     assert len(server.notebooks()) == 1
-    run_cell(page, "import os; print(6 * 7, os.path.exists('/var/run/docker.sock'))", until="42 False")
     hubs = [c for c in page.context.cookies(f"https://{HUB}/hub/") if "hub" in c["name"]]
     assert hubs
     assert all(c["secure"] for c in hubs)
 
 
-def open_notebook(page: Page) -> None:
-    """From the notebook's page to a JupyterLab that shows the starter notebook. Who meets an error in between asks again."""
-    for patience_ms in (LAUNCH_MS, LAUNCH_MS):
-        page.goto(f"https://{SITE}/notebook/")
-        start = page.get_by_role("button", name="Open notebook")
-        if start.count():
-            start.click()
+def in_notebook(page: Page, code: str, *, until: str) -> None:
+    """Open the notebook as people do and run ``code`` in it. A browser gives up what it fetches when the machine's network
+    interfaces change, which containers do: who meets that asks again.
+    """
+    for attempt in range(3):
+        try:
+            open_notebook(page)
+            run_cell(page, code, until=until)
+        except (PlaywrightTimeout, RanOut):
+            if attempt == 2:
+                raise
         else:
-            page.locator("main").get_by_role("link", name=re.compile("JupyterLab|notebook", re.I)).first.click()
-        with contextlib.suppress(PlaywrightTimeout):
-            page.wait_for_url(re.compile(r"/user/[a-z-]+/lab"), timeout=patience_ms)
-            break
+            return
+
+
+def open_notebook(page: Page) -> None:
+    """From the notebook's page to a JupyterLab that shows the starter notebook."""
+    page.goto(f"https://{SITE}/notebook/")
+    start = page.get_by_role("button", name="Open notebook")
+    if start.count():
+        start.click()
+    else:
+        page.locator("main").get_by_role("link", name=re.compile("JupyterLab|notebook", re.I)).first.click()
+    page.wait_for_url(re.compile(r"/user/[a-z-]+/lab"), timeout=LAUNCH_MS)
     page.wait_for_selector(
         '.jp-NotebookPanel:visible .jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=LAUNCH_MS
     )
@@ -333,8 +343,7 @@ def test_an_upgrade_leaves_notebooks_running_and_does_the_work_that_waits(server
     assert server.shell(TABLES).splitlines()[-1] == "True"
     wait_for(lambda: runs(server) == [(1, "scored"), (2, "scored")], seconds=120, every=1)
     assert server.notebooks() == notebooks != []
-    open_notebook(page)
-    run_cell(page, "print(6 * 7, 'still')", until="42 still")
+    in_notebook(page, "print(6 * 7, 'still')", until="42 still")
 
 
 def test_rollback_runs_what_ran_before_on_the_tables_of_before(server: Server) -> None:

@@ -296,12 +296,13 @@ class TestUpgrade:
         for file, text in {"compose.yaml": "new", "operations/added.py": "new", ".env": "of another"}.items():
             (new / file).parent.mkdir(parents=True, exist_ok=True)
             (new / file).write_text(text)
-        for file in ("compose.yaml", "gone", ".env", ".lock"):
+        for file in ("compose.yaml", "operations/gone.py", "compose.override.yaml", ".env", ".lock"):
             (there / file).parent.mkdir(parents=True, exist_ok=True)
             (there / file).write_text("old")
         upgrading.put_files(new, there)
         found = {str(p.relative_to(there)): p.read_text() for p in there.rglob("*") if p.is_file()}
-        assert found == {"compose.yaml": "new", "operations/added.py": "new", ".env": "old", ".lock": "old"}
+        kept = dict.fromkeys((".env", ".lock", "compose.override.yaml"), "old")
+        assert found == {"compose.yaml": "new", "operations/added.py": "new", **kept}
 
     def test_two_changes_at_once_are_refused(self, tmp_path: Path) -> None:
         with installing.alone(tmp_path), pytest.raises(Stop, match="wait for its end"), installing.alone(tmp_path):
