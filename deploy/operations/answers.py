@@ -81,6 +81,8 @@ QUESTIONS: List[Question] = [
              default=lambda said: "no" if said["tls"] == "acme" else "yes", fault=YES),
     Question("data_dir", "Folder for everything that is kept", "DATA_DIR", lambda _: "/var/lib/practicum",
              folder_fault),
+    Question("firewall", "Rules of this server's kernel that keep notebooks to site, hub and egress proxy", "NOTEBOOK_FIREWALL",
+             lambda _: "yes", YES),
     Question("server_name", "Name of this server among your GPU servers", "SERVER_NAME",
              lambda _: re.sub(r"[^a-z0-9-]", "-", socket.gethostname().split(".")[0].lower()).strip("-") or "gpu-1",
              needs(SLUG, "lower-case letters, digits and hyphens")),

@@ -57,7 +57,7 @@ def has_gpu() -> bool:
 
 def looks(settings: Mapping[str, str], *, is_running: bool) -> List[Finding]:
     """Everything that is looked at; ports are not where the site itself ``is_running`` on them."""
-    found = [rights(), engine(), compose(), *gpus(settings)]
+    found = [rights(), engine(), compose(), firewall(settings), *gpus(settings)]
     found += [] if is_running else [*ports(settings)]
     return [*found, *disks(settings), *names(settings), *certificate(settings)]
 
@@ -90,6 +90,16 @@ def compose() -> Finding:
         return Finding("compose", OK, " ".join(compose_command()))
     except Stop as stop:
         return Finding("compose", MEND, "missing or too old", str(stop))
+
+
+def firewall(settings: Mapping[str, str]) -> Finding:
+    """The rules that keep notebooks to their doors can be loaded."""
+    if settings.get("NOTEBOOK_FIREWALL") == "no":
+        mend = "Run this again with --firewall yes, unless another firewall keeps them (docs/operator/networks.md)."
+        return Finding("firewall", LOOK, "none is installed: notebooks reach this server's own services", mend)
+    if shutil.which("nft"):
+        return Finding("firewall", OK, "nft is there")
+    return Finding("firewall", MEND, "nft is missing", "apt-get install nftables")
 
 
 def gpus(settings: Mapping[str, str]) -> List[Finding]:

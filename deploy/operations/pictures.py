@@ -1,4 +1,4 @@
-"""The five images a site runs: pulled and pinned to their digest, built from this checkout, or loaded from a bundle."""
+"""The six images a site runs: pulled and pinned to their digest, built from this checkout, or loaded from a bundle."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ SETTINGS = {
     "tls": "TLS_IMAGE",
     "workspace": "PRACTICUM_WORKSPACE_IMAGE",
     "scorer": "PRACTICUM_SCORER_IMAGE",
+    "egress": "EGRESS_IMAGE",
 }
 OFFICIAL = {"database": "postgres:17.6-bookworm", "tls": "caddy:2.10.2"}
 SITE_INPUTS = (
@@ -96,18 +97,18 @@ def built(root: Path, *, version: str, socket: str, has_gpus: bool) -> Dict[str,
         )
         say(f"{site} is built", since=began)
     began = time.monotonic()
-    say("Building the images of notebooks and scorer; the first time this takes minutes")
+    say("Building the images of notebooks, scorer and egress proxy; the first time this takes minutes")
     # What builds them lies in the site's image, with all that it builds them from.
     said = run(
         [
             "docker", "run", "--rm", "--network=host", f"--group-add={Path(socket).stat().st_gid}",
-            f"--volume={socket}:/var/run/docker.sock", site, *BUILDER.split(), "--torch", "cuda" if has_gpus else "cpu",
+            f"--volume={socket}:/var/run/docker.sock", site, *BUILDER.split(), "--egress", "--torch", "cuda" if has_gpus else "cpu",
         ],
-        what="Building the images of notebooks and scorer",
+        what="Building the images of notebooks, scorer and egress proxy",
     )  # fmt: skip
     tags = json.loads(said.strip().splitlines()[-1])
-    say("The images of notebooks and scorer are there", since=began)
-    return {**settings, "SITE_IMAGE": site, **{SETTINGS[name]: tags[name] for name in ("workspace", "scorer")}}
+    say("The images of notebooks, scorer and egress proxy are there", since=began)
+    return {**settings, "SITE_IMAGE": site, **{SETTINGS[name]: tags[name] for name in ("workspace", "scorer", "egress")}}
 
 
 def digest_of(root: Path) -> str:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import IO, Callable, Dict, List, Mapping, Optional
@@ -102,11 +103,14 @@ class Stack:
         }
 
     def up(self) -> None:
-        """All services are started, the migrations done.
+        """The notebooks' network is closed, all services are started, the migrations done.
 
         Raises:
             Failed: one could not be started; what the setup said is in the message where that failed.
         """
+        if self.settings.get("NOTEBOOK_FIREWALL") != "no":
+            rules = ("install", "--env", str(self.folder / ".env"))
+            run([sys.executable, str(self.folder / "firewall.py"), *rules], what="Closing the notebooks' network")
         try:
             self.compose("up", "-d", "--remove-orphans", what="Starting the services")
         except Failed as fault:

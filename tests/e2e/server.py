@@ -41,7 +41,7 @@ print("placed")
 
 
 def build_images(output: Path) -> dict[str, str]:
-    """All five, from this checkout; what is there already is left alone."""
+    """All six, from this checkout; what is there already is left alone."""
     command = [sys.executable, "-m", "practicum.engine.images", "--server", "--output", str(output)]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": "platform"}, capture_output=True, text=True
@@ -162,7 +162,9 @@ class Server:
         raise RanOut(f"never {until!r}, at last {said!r}")
 
     def remove(self) -> None:
-        """Nothing of it is left on the engine."""
+        """Nothing of it is left on the engine, nor in the kernel."""
+        rules = [sys.executable, str(self.deploy / "firewall.py"), "remove", "--yes", "--env", str(self.deploy / ".env")]
+        subprocess.run(rules, capture_output=True, check=False)
         for label in (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}"):
             for kind, listing in (
                 ("container", ["ps", "-aq"]),
