@@ -227,7 +227,7 @@ class TestImages:
         assert settings["SITE_IMAGE"] == site
         assert settings["PRACTICUM_SCORER_IMAGE"] == "practicum/scorer:1"
         assert any(
-            call.startswith("run --rm") and call.endswith("practicum.engine.images --torch cuda")
+            call.startswith("run --rm") and call.endswith("practicum.engine.images --egress --torch cuda")
             for call in docker.asked
         )
 
