@@ -197,6 +197,36 @@ def test_the_code_is_worth_nothing_in_another_browser(hub: Hub, site: FakeSite) 
         assert thief.get(callback).status_code == 400
 
 
+@pytest.mark.parametrize("changes", [{"state": ""}, {"state": "forged"}, {"code": "forged"}, {}], ids=str)
+def test_an_answer_that_is_forged_or_brought_again_signs_nobody_in(
+    changes: dict[str, str], hub: Hub, site: FakeSite
+) -> None:
+    with httpx.Client(timeout=20) as browser:
+        authorize = browser.get(f"{hub.url}/hub/oauth_login").headers["Location"]
+        callback = httpx.URL(browser.get(authorize).headers["Location"])
+        if not changes:
+            browser.get(callback)
+            browser.cookies.delete("jupyterhub-hub-login", path="/hub/")
+        answer = browser.get(callback.copy_merge_params(changes))
+        assert answer.status_code in (400, 403, 500)
+        assert browser.get(f"{hub.url}/hub/home").status_code == 302, "it is asked to sign in"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/\\\\evil.example", "https:evil.example"]
+)
+def test_signing_in_at_the_hub_leads_to_no_other_site(wanted: str, hub: Hub, site: FakeSite) -> None:
+    with httpx.Client(timeout=20) as browser:
+        answer = browser.get(f"{hub.url}/hub/login", params={"next": wanted})
+        for _ in range(6):
+            if answer.status_code != 302:
+                break
+            url = httpx.URL(hub.url).join(answer.headers["Location"])
+            assert url.host == "127.0.0.1", url
+            answer = browser.get(url)
+        assert answer.status_code in (200, 404)
+
+
 def test_a_deactivated_person_is_signed_out_of_the_hub(hub: Hub, site: FakeSite) -> None:
     with hub.browser() as browser:
         assert browser.get(f"{hub.url}/hub/home").status_code == 200

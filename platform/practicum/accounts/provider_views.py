@@ -7,6 +7,7 @@ a form against ``form-action``, which names this site alone.
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import Any, cast
 
 import requests
@@ -25,13 +26,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from practicum.accounts import federation
-from practicum.accounts.access import PersonRequest, account_holder, next_of
+from practicum.accounts import federation, throttle
+from practicum.accounts.access import PersonRequest, account_holder, address_of, next_of
 from practicum.accounts.ways_in import GITHUB, GOOGLE, OIDC, SAML, Provider
-from practicum.errors import Fault, NotFound
+from practicum.errors import Fault, NotFound, TooLarge
 from practicum.lib.clock import utc_now
 
 log = logging.getLogger("practicum.sign_in")
+ANSWER_LENGTH = 300_000
+# A class that signs in from behind one address, twice over.
+ANSWERS, WINDOW = 600, timedelta(minutes=10)
 
 
 class ProviderAway(Fault):
@@ -104,6 +108,10 @@ def _saml_views() -> Any:
 def saml_answer(request: HttpRequest, organization_slug: str) -> HttpResponse:
     """The browser brings the provider's answer from the provider's page; the next request, with the session, looks at it."""
     _provider_or_404(SAML)
+    # It is kept until the next request, and anybody may send one: it must not fill the disk.
+    throttle.take_turn("saml-answer", who=address_of(request), limit=ANSWERS, window=WINDOW, now=utc_now())
+    if len(request.POST.get("SAMLResponse", "")) > ANSWER_LENGTH:
+        raise TooLarge("The provider's answer is longer than any that signs somebody in.")
     return cast(HttpResponse, _saml_views().acs(request, organization_slug=organization_slug))
 
 

@@ -67,7 +67,7 @@ allauth_pages = [
 ]
 
 urlpatterns = [
-    *allauth_pages,
     path("", include((pages, "accounts"))),
     path("o/", include((provider_urls, "oauth2_provider"))),
+    *allauth_pages,
 ]

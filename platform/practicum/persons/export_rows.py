@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from practicum.accounts.factors import has_factor
 from practicum.accounts.models import Notice, NoticeChoice, User
 from practicum.accounts.notice_selectors import settings_of
 from practicum.audit.models import Record
@@ -59,7 +60,11 @@ def account(about: About) -> Rows:
         [about.person], username=lambda row: row.username, name=lambda row: row.name, email=lambda row: row.email,
         role=lambda row: row.get_role_display(), lasting_id_at_the_sign_in=lambda row: str(row.uuid),
         opened_at=lambda row: row.date_joined, last_signed_in_at=lambda row: row.last_login,
-        is_switched_on=lambda row: row.is_active,
+        is_switched_on=lambda row: row.is_active, has_second_factor=has_factor,
+        providers_that_open_it=lambda row: [
+            {"provider": each.provider, "known_there_as": each.uid, "since": each.date_joined}
+            for each in row.socialaccount_set.all()
+        ],
     )  # fmt: skip
 
 

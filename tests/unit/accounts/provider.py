@@ -10,22 +10,23 @@ import base64
 import hashlib
 import json
 import secrets
-import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.unit.accounts.loopback import OnLoopback
+
 CLIENT, SECRET = "practicum", "planted-client-secret-" + "s" * 16
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass
-class OpenIdProvider:
+class OpenIdProvider(OnLoopback):
     """``claims`` are the person who signs in there; ``lies`` replace claims of the signed token alone."""
 
     claims: dict[str, Any] = field(default_factory=dict)
@@ -33,13 +34,11 @@ class OpenIdProvider:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     issued: list[str] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
-    server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         """The issuer."""
-        assert self.server is not None
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self.address
 
     def start(self) -> None:
         """Answer from now on."""
@@ -67,15 +66,7 @@ class OpenIdProvider:
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
+        self.serve(Handler)
 
     def answer(self, target: str, fields: dict[str, str], authorization: str) -> tuple[int, Any, str]:
         """Status, JSON, and where to."""

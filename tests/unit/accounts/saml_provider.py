@@ -6,11 +6,10 @@ import base64
 import html
 import re
 import secrets
-import threading
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from onelogin.saml2.utils import OneLogin_Saml2_Utils
+
+from tests.unit.accounts.loopback import OnLoopback
 
 ENTITY = "https://saml.lab.example.org/metadata"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
@@ -68,20 +69,18 @@ def stamp(moment: datetime) -> str:
 
 
 @dataclass
-class SamlProvider:
+class SamlProvider(OnLoopback):
     """``attributes`` and ``subject`` are the person who signs in there."""
 
     key: str
     certificate: str
     subject: str = "saml-subject-of-ines"
     attributes: dict[str, list[str]] = field(default_factory=dict)
-    server: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
         """Where people sign in."""
-        assert self.server is not None
-        return f"http://127.0.0.1:{self.server.server_address[1]}/sso"
+        return f"{self.address}/sso"
 
     def assertion(self, facts: dict[str, str]) -> str:
         """What is said of the person, not signed."""
@@ -151,15 +150,7 @@ class SamlProvider:
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """Serve no more."""
-        if self.server is not None:
-            self.server.shutdown()
-            self.server.server_close()
+        self.serve(Handler)
 
 
 def packed(xml: str) -> str:

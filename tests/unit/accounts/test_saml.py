@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.sessions.models import Session
 from django.test import Client
 
+from practicum.accounts import provider_views
 from practicum.accounts.models import User
 from practicum.accounts.ways_in import SAML, Provider, WaysIn
 from practicum.config.sign_in import SAML_EMAIL, allauth_providers
@@ -241,6 +243,16 @@ def test_rubbish_is_refused_on_a_page(rubbish: str, browser: Client, db: None, l
     page = browser.get(posted["Location"])
     assert page.status_code == 401
     assert "could not be used" in page.content.decode()
+
+
+def test_answers_can_not_fill_the_disk(
+    browser: Client, db: None, lab: SamlProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert browser.post(ANSWER, {"SAMLResponse": "x" * 300_001}).status_code == 413
+    monkeypatch.setattr(provider_views, "ANSWERS", 2)
+    statuses = [browser.post(ANSWER, {"SAMLResponse": "x"}).status_code for _ in range(2)]
+    assert statuses == [302, 429]
+    assert Session.objects.count() == 1
 
 
 def test_metadata_tell_where_answers_go_and_offer_no_logout(browser: Client, db: None, lab: SamlProvider) -> None:
