@@ -108,7 +108,11 @@ def built(root: Path, *, version: str, socket: str, has_gpus: bool) -> Dict[str,
     )  # fmt: skip
     tags = json.loads(said.strip().splitlines()[-1])
     say("The images of notebooks, scorer and egress proxy are there", since=began)
-    return {**settings, "SITE_IMAGE": site, **{SETTINGS[name]: tags[name] for name in ("workspace", "scorer", "egress")}}
+    return {
+        **settings,
+        "SITE_IMAGE": site,
+        **{SETTINGS[name]: tags[name] for name in ("workspace", "scorer", "egress")},
+    }
 
 
 def digest_of(root: Path) -> str:

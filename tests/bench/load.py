@@ -31,7 +31,6 @@ PAGE_P95_SECONDS = 1.0
 PAGE_P99_SECONDS = 3.0
 LAUNCH_P95_SECONDS = 30.0
 SCORE_P95_SECONDS = 30.0
-ACTIVITY_SECONDS = 15.0  # hub/practicum_hub/workspace/server_extension.py
 MEMORY_MB = {"web": 1200, "worker": 300, "hub": 400, "proxy": 200, "agent": 100}
 NOT_PAGES = ("launch, whole", "hand-in to score, whole", "hub sign-in, whole")
 
@@ -135,9 +134,8 @@ async def open_notebooks(crowd: Crowd, interns: Sequence[Browser], *, result: Re
     hub = await timed(
         result, "signing in to the hub", crowd.together([b.sign_in_to_hub for b in owners], at_once=STARTS_AT_ONCE)
     )
-    notebooks = [book for b in owners if (book := await crowd.notebook_of(b)) is not None]
-    result.counts |= {"notebooks": len(notebooks), "signed in to the hub": hub}
-    return notebooks
+    result.counts |= {"notebooks": len(crowd.notebooks), "signed in to the hub": hub}
+    return crowd.notebooks
 
 
 async def everything(
@@ -149,7 +147,7 @@ async def everything(
     result: Result,
     system: System,
 ) -> None:
-    """Pages, reports of notebooks, the hub and submissions at their rates, for so many seconds."""
+    """Pages, the hub and submissions at their rates, for so many seconds; notebooks report all the time."""
     plan, before = result.plan, system.cpu_seconds()
     until = time.monotonic() + plan.seconds
     mentor, admin = staff
@@ -157,7 +155,6 @@ async def everything(
         "pages": (len(interns) / plan.page_every_seconds, lambda _: crowd.any_page(crowd.chance.choice(interns))),
         "pages of mentors": (0.5, lambda _: crowd.any_page(mentor, STAFF_PAGES)),
         "pages of admins": (0.2, lambda _: crowd.any_page(admin, ADMIN_PAGES)),
-        "reports of notebooks": (len(notebooks) / ACTIVITY_SECONDS, lambda n: notebooks[n % len(notebooks)].report()),
         "visits to the hub": (
             len(notebooks) / plan.hub_page_every_seconds,
             lambda n: notebooks[n % len(notebooks)].browser.ask("hub's home", "/hub/home", host="hub.load.test"),

@@ -7,6 +7,7 @@ server is not spared by clients that wait for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import random
@@ -31,6 +32,7 @@ STARTS_AT_ONCE = 8
 LAUNCH_SECONDS = 90.0
 SCORED_SECONDS = 90.0
 MOST_REDIRECTS = 8
+ACTIVITY_SECONDS = 15.0  # hub/practicum_hub/workspace/server_extension.py
 ACTIVITY = {"busy_kernels": 1, "kernels": 1, "terminals": 0, "cpu_seconds": 3.0, "last_execution_at": None}
 PREDICT = """from pathlib import Path
 import numpy as np
@@ -48,7 +50,6 @@ PAGES = (
     ("submission", "/submissions/{submission}/", 3),
     ("leaderboard", f"/projects/{PROJECT}/leaderboard/", 3),
     ("project", f"/projects/{PROJECT}/", 1),
-    ("GPUs", "/gpus/", 1),
     ("notices", "/notices/", 1),
     ("status", "/status/", 1),
 )
@@ -159,7 +160,7 @@ class Browser:
             state = re.search(r'data-session-state="(\w+)"', answer.text) if answer is not None else None
             if state is not None and state[1] == "running":
                 self.crowd.record.took("launch, whole", time.monotonic() - began)
-                return True
+                return await self.crowd.take_up(self)
             if state is not None and state[1] in ("failed", "ended"):
                 break
             await asyncio.sleep(1.0)
@@ -183,8 +184,12 @@ class Notebook:
         return await self.crowd.send(what, method, path, host=SITE_HOST, headers=headers, expected=expected, **sent)
 
     async def report(self) -> None:
-        """What it does just now."""
-        await self.call("activity", "/api/workspace/activity", method="POST", json=ACTIVITY)
+        """What it does just now, every quarter of a minute from when it runs, as JupyterLab's extension does."""
+        while not self.crowd.is_over.is_set():
+            await self.call("activity", "/api/workspace/activity", method="POST", json=ACTIVITY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ACTIVITY_SECONDS):
+                    await self.crowd.is_over.wait()
 
     async def hand_in(self, number: int) -> None:
         """Hand in work that differs from all others and follow it to its score."""
@@ -220,6 +225,8 @@ class Crowd:
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=100)
         self.http = httpx.AsyncClient(timeout=TIMEOUT, limits=limits, trust_env=False, follow_redirects=False)
         self.open: set[asyncio.Task[None]] = set()
+        self.notebooks: list[Notebook] = []
+        self.is_over = asyncio.Event()
 
     async def send(
         self, what: str, method: str, path: str, *, host: str, expected: tuple[int, ...], **sent: Any
@@ -248,15 +255,18 @@ class Crowd:
 
         return sum(await asyncio.gather(*(one(step) for step in work)))
 
-    async def notebook_of(self, browser: Browser) -> Notebook | None:
-        """The running notebook, asked through the hub's proxy; the stub tells its environment."""
+    async def take_up(self, browser: Browser) -> bool:
+        """The notebook that runs now reports from now on. It is asked through the hub's proxy: the stub tells its environment."""
         answer = await self.send(
             "notebook, by the proxy", "GET", f"/user/{browser.username}/", host=HUB_HOST, expected=(200,),
             headers={"Host": HUB_HOST},
         )  # fmt: skip
         if answer is None:
-            return None
-        return Notebook(browser, json.loads(answer.text)["environment"]["PRACTICUM_TOKEN"], self)
+            return False
+        notebook = Notebook(browser, json.loads(answer.text)["environment"]["PRACTICUM_TOKEN"], self)
+        self.notebooks.append(notebook)
+        self.later(notebook.report())
+        return True
 
     def later(self, work: Awaitable[Any]) -> None:
         """Begin ``work`` and don't wait for it."""
@@ -285,7 +295,8 @@ class Crowd:
         return browser.ask(what, path.format(submission=browser.submission))
 
     async def finish(self) -> None:
-        """Wait for what was begun."""
+        """Notebooks say nothing more; wait for what was begun."""
+        self.is_over.set()
         while self.open:
             await asyncio.gather(*self.open)
 

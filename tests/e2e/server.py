@@ -163,7 +163,14 @@ class Server:
 
     def remove(self) -> None:
         """Nothing of it is left on the engine, nor in the kernel."""
-        rules = [sys.executable, str(self.deploy / "firewall.py"), "remove", "--yes", "--env", str(self.deploy / ".env")]
+        rules = [
+            sys.executable,
+            str(self.deploy / "firewall.py"),
+            "remove",
+            "--yes",
+            "--env",
+            str(self.deploy / ".env"),
+        ]
         subprocess.run(rules, capture_output=True, check=False)
         for label in (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}"):
             for kind, listing in (

@@ -161,6 +161,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _rule("See which interns need attention, and why", "no all all", "portal:attention"),
             _rule("See what works just now", "all all all", "portal:status"),
             _rule(
+                "Announce planned maintenance, take that back", "no no all",
+                "portal:maintenance", "+portal:maintenance", "+portal:withdraw_maintenance",
+            ),
+            _rule(
                 "Read applications, take them away, answer them, invite people", "no no all",
                 "internships:applications", "internships:application", "internships:applications_csv",
                 "+internships:decline", "+internships:offer_place", "internships:invitations", "+internships:invitations",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.portal import finishing, metrics, people, probes, record_views, views
+from practicum.portal import finishing, maintenance_views, metrics, people, probes, record_views, views
 
 app_name = "portal"
 urlpatterns = [
@@ -31,6 +31,8 @@ urlpatterns = [
     path("submissions/<int:submission_id>/", views.submission, name="submission"),
     path("submissions/<int:submission_id>/live/", views.submission_live, name="submission_live"),
     path("status/", views.status, name="status"),
+    path("status/maintenance/", maintenance_views.maintenance, name="maintenance"),
+    path("status/maintenance/withdraw/", maintenance_views.withdraw_maintenance, name="withdraw_maintenance"),
     path("health/", views.health, name="health"),
     path("health/live/", probes.live, name="live"),
     path("health/ready/", probes.ready, name="ready"),

@@ -31,6 +31,7 @@ from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
 from practicum.portal.attention import rows_for
 from practicum.portal.forms import EndForm, MentorForm
+from practicum.portal.maintenance import planned
 from practicum.portal.standing import standings
 from practicum.reviews.clock import clock_of, own_wait
 from practicum.reviews.selectors import feedback_for, reviews_awaiting
@@ -208,7 +209,8 @@ def submission_live(request: PersonRequest, submission_id: int) -> HttpResponse:
 def status(request: PersonRequest) -> HttpResponse:
     """What works just now, for whoever is signed in; it renews itself."""
     now = utc_now()
-    return render(request, "portal/status.html", {"standings": standings(now=now), "now": now})
+    facts = {"standings": standings(now=now), "now": now, "planned": planned(now=now)}
+    return render(request, "portal/status.html", facts)
 
 
 @require_safe

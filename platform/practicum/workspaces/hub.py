@@ -23,6 +23,8 @@ from practicum.errors import Fault
 TIMEOUT = httpx.Timeout(15, connect=3)
 # What JupyterHub says of a fault of its own, such as a database that can't be written; a start that failed has words.
 UNCAUGHT = "Internal Server Error"
+PEOPLE_A_PAGE = 200  # the hub gives no more at once (JupyterHub.api_page_max_limit)
+MOST_PAGES = 100
 
 
 class HubUnavailable(Fault):
@@ -56,6 +58,9 @@ class Hub(Protocol):
 
     def server(self, username: str) -> HubServer | None:
         """The person's server, or None when the hub has none."""
+
+    def people_with_servers(self) -> set[str]:
+        """Everybody who has one. Asked page by page: one that came or went meanwhile may be missing."""
 
     def forget(self, username: str) -> None:
         """The hub knows no such person any more; a server of theirs is stopped. One it never knew is no error."""
@@ -121,6 +126,23 @@ class HttpHub:
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise HubRefused("The notebook hub gave an answer nobody understands.") from fault
 
+    def people_with_servers(self) -> set[str]:
+        """GET the active people, as many at a time as the hub gives."""
+        found: set[str] = set()
+        for page in range(MOST_PAGES):
+            at = {"state": "active", "limit": str(PEOPLE_A_PAGE), "offset": str(page * PEOPLE_A_PAGE)}
+            answer = self._ask("GET", "/users", params=at)
+            if answer.status_code != 200:
+                raise HubRefused(_message(answer))
+            try:
+                names = [str(row["name"]) for row in answer.json()]
+            except (ValueError, KeyError, TypeError) as fault:
+                raise HubRefused("The notebook hub gave an answer nobody understands.") from fault
+            found.update(names)
+            if len(names) < PEOPLE_A_PAGE:
+                break
+        return found
+
     def forget(self, username: str) -> None:
         """DELETE the person; refused until their server has stopped."""
         answer = self._ask("DELETE", _user(username))
@@ -160,9 +182,11 @@ class HttpHub:
         if answer.status_code not in (201, 409):
             raise HubRefused(_message(answer))
 
-    def _ask(self, method: str, path: str, *, json: dict[str, str] | None = None) -> httpx.Response:
+    def _ask(
+        self, method: str, path: str, *, json: dict[str, str] | None = None, params: dict[str, str] | None = None
+    ) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, json=json)
+            answer = self._http.request(method, path, json=json, params=params)
         except httpx.HTTPError as fault:
             raise HubUnavailable("The notebook hub does not answer.") from fault
         if answer.status_code in (502, 503, 504) and "message" not in answer.text:
@@ -242,6 +266,11 @@ class MemoryHub:
         """What was started and not stopped."""
         self._called("server", username)
         return self.servers.get(username)
+
+    def people_with_servers(self) -> set[str]:
+        """Those with a server."""
+        self._called("people_with_servers", "")
+        return set(self.servers)
 
     def forget(self, username: str) -> None:
         """Refused until the person's server has stopped."""

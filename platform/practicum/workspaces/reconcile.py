@@ -120,14 +120,20 @@ def _end_vanished(
 ) -> int:
     """Stop running sessions whose container is gone, or that the hub does not know any more."""
     present = {_lease_id(container) for container in containers}
+    running = [
+        session
+        for session in open_sessions()
+        if session.state == SessionState.RUNNING and session.ready_at is not None and session.ready_at <= now
+    ]
+    # One question for all; only whoever is missing in its answer is asked about alone, for the answer may be a moment old.
+    known = hub.people_with_servers() if running else set()
     ended = 0
-    for session in open_sessions():
-        if session.state != SessionState.RUNNING or session.ready_at is None or session.ready_at > now:
-            continue
+    for session in running:
         if survey.is_silent(session.lease.server_name):
             continue
         reason = VANISHED if session.lease_id not in present else None
-        if reason is None and hub.server(session.user.username) is None:
+        username = session.user.username
+        if reason is None and username not in known and hub.server(username) is None:
             reason = FORGOTTEN
         if reason is not None:
             with suppress(Stale):

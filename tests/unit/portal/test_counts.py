@@ -165,3 +165,26 @@ def test_an_older_agent_that_tells_nothing_of_itself_is_taken_all_the_same(serve
 @pytest.mark.parametrize("wrong", [{"sent": -1}, {"kept": "many"}, {"uptime_seconds": None}, {"lost": 2**60}])
 def test_figures_that_can_not_be_are_refused(server: Server, now: datetime, wrong: dict[str, Any]) -> None:
     assert report(server, now, figures={**FIGURES, **wrong}).status_code in (400, 422)
+
+
+def test_a_run_that_ended_is_counted_once_it_is_committed(
+    internship: Any, django_capture_on_commit_callbacks: Any, now: datetime
+) -> None:
+    from practicum.evaluation import claims, rules
+    from practicum.evaluation.models import Fault as Whose
+    from practicum.evaluation.models import Run, RunState
+    from practicum.submissions.models import Submission
+
+    submission = Submission.objects.create(
+        internship=internship, version=internship.version, number=1, digest="e" * 64, source="terminal", size_bytes=1,
+        received_at=now, files=[],
+    )  # fmt: skip
+    run = Run.objects.create(submission=submission, queued_at=now, deadline=now + timedelta(hours=1))
+    claimed = claims.claim_next(worker="w", now=now)
+    assert claimed is not None
+    before = counted("practicum_runs_ended_total", outcome="failed", fault="ours")
+    outcome = rules.Outcome(state=RunState.FAILED, fault=Whose.OURS, reason="It broke.")
+    with django_capture_on_commit_callbacks(execute=True):
+        claims.finish(claims.Claim(run.pk, claimed.token), outcome=outcome, now=now)
+        assert counted("practicum_runs_ended_total", outcome="failed", fault="ours") == before
+    assert counted("practicum_runs_ended_total", outcome="failed", fault="ours") == before + 1

@@ -32,8 +32,16 @@ class JupyterHub:
             return self.error(403, "Missing or invalid credentials.")
         if request.url.path.startswith("/hub/api/shares/"):
             return self.shared(request)
+        if request.url.path == "/hub/api/users":
+            return self.active(request.url.params)
         name, *rest = request.url.path.removeprefix("/hub/api/users/").split("/")
         return self.server(request.method, name) if rest == ["server"] else self.user(request.method, name)
+
+    def active(self, params: httpx.QueryParams) -> httpx.Response:
+        assert params["state"] == "active"
+        offset, limit = int(params["offset"]), min(int(params["limit"]), 200)
+        names = sorted(self.servers)[offset : offset + limit]
+        return httpx.Response(200, json=[{"kind": "user", "name": name} for name in names])
 
     def shared(self, request: httpx.Request) -> httpx.Response:
         name, server = request.url.path.removeprefix("/hub/api/shares/").split("/")
@@ -250,3 +258,29 @@ def test_a_start_costs_one_request_for_a_known_person_and_sends_no_options() -> 
     server.requests.clear()
     hub.start("ines")
     assert [(r.method, r.url.path, r.content) for r in server.requests] == [("POST", "/hub/api/users/ines/server", b"")]
+
+
+def test_everybody_with_a_server_is_named(kind: str) -> None:
+    hub, _ = make(kind, "ready")
+    assert hub.people_with_servers() == set()
+    hub.start("ines")
+    assert hub.people_with_servers() == {"ines"}
+    hub.stop("ines")
+    assert hub.people_with_servers() == set()
+
+
+def test_more_people_than_a_page_holds_are_all_named() -> None:
+    server = JupyterHub([])
+    server.servers = {f"intern-{n}": {"ready": True, "pending": None} for n in range(450)}
+    hub = HttpHub("http://hub/hub/api", token="secret", transport=httpx.MockTransport(server))
+    assert hub.people_with_servers() == set(server.servers)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, text="x"), httpx.Response(200, json={"a": 1}), httpx.Response(500)]
+)
+def test_a_list_that_makes_no_sense_is_never_taken_for_nobody(answer: httpx.Response) -> None:
+    hub = HttpHub("http://hub/hub/api", token="secret", transport=httpx.MockTransport(lambda _: answer))
+    with pytest.raises(HubRefused):
+        hub.people_with_servers()

@@ -85,6 +85,19 @@ def test_a_session_the_hub_has_forgotten_is_closed_and_its_container_ended(
     assert "hub lost" in session.reason
 
 
+def test_the_hub_is_asked_once_for_all_and_alone_only_about_whom_it_did_not_name(
+    world: World, intern: Any, internship: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = world.run(intern)
+    world.hub.calls.clear()
+    world.reconcile(after=LATER)
+    assert world.hub.calls == [("people_with_servers", "")]
+    monkeypatch.setattr(world.hub, "people_with_servers", set)
+    world.reconcile(after=LATER)
+    assert world.hub.calls[1:] == [("server", "ines")]
+    assert ends(session) == ("running", "active"), "it came while the list was made"
+
+
 def test_a_session_that_became_ready_after_the_look_is_not_taken_for_vanished(
     world: World, intern: Any, internship: Any
 ) -> None:
