@@ -23,7 +23,7 @@ OFFICIAL = {"database": "postgres:17.6-bookworm", "tls": "caddy:2.10.2"}
 SITE_INPUTS = (
     "requirements/site.txt", "package.json", "package-lock.json", ".npmrc", "manage.py", "platform", "hub", "projects", "images",
 )  # fmt: skip
-BUILDER = "python -m practicum.engine.images"
+BUILDER = "python -m practicum.engine.images --egress"
 
 
 def is_here(image: str) -> bool:
@@ -102,7 +102,7 @@ def built(root: Path, *, version: str, socket: str, has_gpus: bool) -> Dict[str,
     said = run(
         [
             "docker", "run", "--rm", "--network=host", f"--group-add={Path(socket).stat().st_gid}",
-            f"--volume={socket}:/var/run/docker.sock", site, *BUILDER.split(), "--egress", "--torch", "cuda" if has_gpus else "cpu",
+            f"--volume={socket}:/var/run/docker.sock", site, *BUILDER.split(), "--torch", "cuda" if has_gpus else "cpu",
         ],
         what="Building the images of notebooks, scorer and egress proxy",
     )  # fmt: skip

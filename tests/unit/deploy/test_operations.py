@@ -220,7 +220,7 @@ class TestImages:
         docker.tell({
             "image inspect --format": "[]", "image inspect postgres": "", "image inspect caddy": "",
             "build -q -f images/site/Dockerfile": "",
-            "run --rm": 'x\n{"workspace": "practicum/workspace:1", "scorer": "practicum/scorer:1", "egress": "practicum/egress:1"}',
+            "run --rm": "x\n" + json.dumps({name: f"practicum/{name}:1" for name in ("workspace", "scorer", "egress")}),
         })  # fmt: skip
         (tmp_path / "docker.sock").touch()
         settings = pictures.built(tmp_path / "root", version="1", socket=str(tmp_path / "docker.sock"), has_gpus=True)
