@@ -41,7 +41,7 @@ def a_manifest() -> Manifest:
 def test_a_manifest_is_read_as_it_was_written_and_counts_everything() -> None:
     manifest = a_manifest()
     assert read_manifest(manifest.as_json()) == manifest
-    assert (manifest.bytes, manifest.rows) == (15, 2)
+    assert (manifest.bytes, manifest.brought_bytes, manifest.rows) == (15, 11, 2)
 
 
 @pytest.mark.parametrize("text", ["{}", '{"format": 1}', "[]", "nothing"])

@@ -69,6 +69,12 @@ class Manifest:
         parts = [*self.state.values(), *self.files.values(), *(each.content for each in self.volumes)]
         return sum(part.bytes for part in parts)
 
+    @property
+    def brought_bytes(self) -> int:
+        """What is brought beside the site's files to be compared: the state, a database made of it, and the files."""
+        state, files = (sum(part.bytes for part in parts.values()) for parts in (self.state, self.files))
+        return 2 * state + files
+
     def as_json(self) -> str:
         """Written down."""
         return json.dumps({"format": FORMAT, **asdict(self), "made_at": self.made_at.isoformat()}, sort_keys=True)

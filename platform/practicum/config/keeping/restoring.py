@@ -75,8 +75,8 @@ def obstacles(restoration: Restoration) -> list[str]:
         found += [f"This site is not empty: {what}." for what in occupied(restoration)]
         if found and "not empty" in found[-1]:
             found.append("With --replace what is here is put aside, and nothing of it is deleted but homes.")
-    if not files.room_for(manifest.bytes, folder=_existing(restoration.data_dir)):
-        found.append(f"There is no room for {making.size(manifest.bytes)} on the disk of the site's files.")
+    if not files.room_for(manifest.brought_bytes, folder=_existing(restoration.data_dir)):
+        found.append(f"There is no room for {making.size(manifest.brought_bytes)} on the disk of the site's files.")
     return found
 
 
@@ -171,8 +171,8 @@ def _brought(restoration: Restoration, *, stage: Path) -> Iterator[Path]:
     """
     manifest, restic, say = restoration.manifest, restoration.restic, restoration.say
     folder = stage / f"bring-{secrets.token_hex(4)}"
-    if not files.room_for(manifest.bytes, folder=stage):
-        raise KeepFault(f"There is no room for {making.size(manifest.bytes)} beside the site's files.")
+    if not files.room_for(manifest.brought_bytes, folder=stage):
+        raise KeepFault(f"There is no room for {making.size(manifest.brought_bytes)} beside the site's files.")
     folder.mkdir(mode=0o700)
     try:
         for name, snapshot, expected in (
