@@ -18,7 +18,7 @@ from operations.telling import Failed, Stop, confirmed, headline, refuse, say
 
 SITE_USER = 1000
 # Made before the engine would: what it makes for a mount is root's, and the site could write to none of it.
-FOLDERS = ("agent", "egress", "hidden", "hub")
+FOLDERS = ("agent", "authority", "egress", "hidden", "hub", "servers")
 SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY")
 
 
