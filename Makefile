@@ -25,7 +25,7 @@ env: ## The development environment, from the lock files
 	@$(PYTHON) deploy/bootstrap.py dev
 
 unit: env ## Unit tests only, on SQLite (three to five minutes on two cores)
-	$(PYTEST) -q -n auto --nomigrations -m "not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
+	$(PYTEST) -q -n auto --nomigrations -m "not keeping and not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
 test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing
 	@$(BIN)/python -m tests.tools.run
@@ -50,10 +50,11 @@ format: env ## Format and mend what can be mended
 lock: ## Renew the lock files from pyproject.toml and images/*/requirements.in
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-header --no-emit-index-url pyproject.toml -o requirements/site.txt
 	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-header --no-emit-index-url pyproject.toml --group dev -c requirements/site.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate requirements/s3.in -o requirements/s3.txt
 	for image in workspace scorer; do $(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --python-version 3.11 --no-header --no-emit-index-url --no-annotate images/$$image/requirements.in -o images/$$image/requirements.txt; done
 
 bench: env ## The benchmarks; each compares with a peer in the same run and prints a ratio
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-images: env ## Build the workspace and scorer images
-	PYTHONPATH=platform $(BIN)/python -m practicum.engine.images
+images: env ## Build the workspace and scorer images (SERVER=1: also site, database, TLS and egress proxy; OUTPUT=file for the tags)
+	PYTHONPATH=platform $(BIN)/python -m practicum.engine.images $(if $(SERVER),--server) $(if $(OUTPUT),--output $(OUTPUT))

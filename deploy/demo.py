@@ -99,6 +99,11 @@ def instance_of(data_dir):
     return "demo-" + hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:8]
 
 
+def table_of(instance):
+    """The name of the kernel's table with the rules of this demo's notebooks."""
+    return f"practicum_{instance.replace('-', '_')}"
+
+
 def kept_secrets(data_dir):
     """The secrets of this demo, made once and readable by its owner only."""
     file = data_dir / "secrets.json"
@@ -171,7 +176,7 @@ class Demo:
         if self.engine:
             env["DOCKER_HOST"] = self.engine["docker_host"]
             images = self.build_images(env)
-            address = self.network_address(env)
+            address = env.get("PRACTICUM_DEMO_ADDRESS") or self.network_address(env)
             env |= {"PRACTICUM_WORKSPACE_IMAGE": images["workspace"], "PRACTICUM_SCORER_IMAGE": images["scorer"]}
         else:
             bootstrap.main(["workspace"])
@@ -198,6 +203,7 @@ class Demo:
                 "PRACTICUM_HUB_CONNECT_HOST": address,
                 "PRACTICUM_HUB_PROXY_API_URL": f"http://127.0.0.1:{ports.proxy_api}",
                 "PRACTICUM_HUB_DATA_DIR": str(self.data_dir / "hub"),
+                "PRACTICUM_HUB_SERVERS_DIR": str(self.data_dir / "servers"),
                 "PRACTICUM_AGENT_TOKEN_FILE": str(self.data_dir / "agent" / "token"),
                 "PRACTICUM_DEMO_ADDRESS": address,
             }
@@ -228,11 +234,25 @@ class Demo:
             "    sys.exit(f'The engine gives no network: {fault.explanation}. Unused ones are removed by '\n"
             "             '`docker network prune`, those of old demos by `make demo-reset` with their DATA.')\n"
             "network.reload()\n"
-            "print(network.attrs['IPAM']['Config'][0]['Gateway'])\n"
+            "bridge = network.attrs['Options'].get('com.docker.network.bridge.name') or 'br-' + network.id[:12]\n"
+            "print(network.attrs['IPAM']['Config'][0]['Gateway'], bridge)\n"
         )
-        return bootstrap.run(
-            [PYTHON, "-c", code, name, self.instance], what="Making the notebooks' network", env=env
-        ).strip()
+        said = bootstrap.run([PYTHON, "-c", code, name, self.instance], what="Making the notebooks' network", env=env)
+        address, bridge = said.split()
+        self.keep_apart(address, bridge)
+        return address
+
+    def keep_apart(self, address, bridge):
+        """Notebooks reach the hub's API, the site and the public internet, and not this machine or the network it is on."""
+        doors = [f"--door={address}:{port}" for port in (self.ports.site, self.ports.hub_api)]
+        rules = ["install", "--no-unit", "--open", "--bridge", bridge, "--outside=", *doors]
+        if os.geteuid() or self.firewall(*rules).returncode:
+            say("Notebooks reach this machine's other services and its network: their rules need root and nftables.")
+
+    def firewall(self, *arguments):
+        """Run the project's firewall on a table of this demo's own."""
+        command = [sys.executable, str(ROOT / "deploy" / "firewall.py"), *arguments, "--table", table_of(self.instance)]
+        return subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
 
     def programs(self):
         """What the supervisor runs, in the order of the log's colours."""
@@ -369,7 +389,9 @@ class Demo:
         self.stop_engine()
 
     def stop_engine(self):
-        """End the engine if we started it."""
+        """End the engine if we started it, and take the notebooks' rules away, which nothing needs any more."""
+        if self.engine and os.geteuid() == 0:
+            self.firewall("remove", "--yes")
         if self.engine and self.engine["started"]:
             subprocess.run([sys.executable, str(ROOT / "deploy" / "engine.py"), "stop"], check=False)
 

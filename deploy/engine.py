@@ -108,13 +108,14 @@ class PrivateEngine:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def start(self, *, hook_dir: Path | None, options: Sequence[str] = ()) -> None:
-        """It answers; ``options`` are more of dockerd's own.
+    def start(self, *, hook_dir: Path | None, options: Sequence[str] = (), inside: Sequence[str] = ()) -> None:
+        """It answers; ``options`` are more of dockerd's own; ``inside``: a command that becomes dockerd, somewhere else.
 
         Raises:
             NoEngineError: it ended, or did not answer in time.
         """
         command = [
+            *inside,
             "dockerd",
             f"--host={self.host}",
             f"--data-root={self.folder / 'data'}",

@@ -68,7 +68,7 @@ def data_dir(settings: Any, tmp_path: Path) -> Path:
     settings.PRACTICUM_DATA_DIR = tmp_path / "var"
     settings.STATIC_ROOT = settings.PRACTICUM_DATA_DIR / "static"
     settings.STATIC_ROOT.mkdir(parents=True)
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS[1:]]
     settings.WHITENOISE_AUTOREFRESH = True  # each test client would list every static file otherwise
     return tmp_path / "var"
 

@@ -8,6 +8,8 @@ It calls the site and is never called. While the site is away it goes on looking
 are dropped), asks less and less often, and sends what it kept when the site is back. A sample has a number and its age
 by a clock that never jumps: the site counts each once, however often it is sent, and needs no agreement on the time.
 
+Where ``PRACTICUM_AGENT_LIFE_FILE`` names a file, it is touched at each look, for whoever watches the process.
+
 It sees the processes of the whole machine (container → GPU) but not the container engine: the site knows which lease a
 container belongs to. It also offers ``--cpu-slots`` slots without a GPU: beside the GPUs, or alone where there are none.
 """
@@ -26,7 +28,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +36,7 @@ import httpx
 
 from practicum_hub import __version__, containers
 from practicum_hub.gpus import Gpu, Inventory, Look, NoDriver, NvmlInventory, Process
+from practicum_hub.logs import log_to_stderr
 
 log = logging.getLogger("practicum.agent")
 
@@ -65,6 +68,16 @@ class ReportFailed(Exception):
     def __init__(self, message: str, *, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+@dataclass
+class Figures:
+    """What this agent did since it began; the site tells it to whoever watches, for the agent is never called."""
+
+    sent: int = 0
+    refused: int = 0
+    lost: int = 0
+    faults: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,8 @@ class Agent:
         self._looked_at: float | None = None
         self._failures = 0
         self._next_try = 0.0
+        self._began = clock()
+        self._figures = Figures()
 
     def look(self) -> None:
         """Take one sample, and keep it until the site has it."""
@@ -123,11 +138,17 @@ class Agent:
         except NoDriver as fault:
             log.debug("no NVIDIA driver: %s", fault)
             look = Look()
+            # Where there never was one, its absence is no fault.
+            self._figures.faults += bool(self._gpus)
+        else:
+            self._figures.faults += any(gpu.fault for gpu in look.gpus)
         now = self._clock()
         seconds = INTERVAL_SECONDS if self._looked_at is None else min(now - self._looked_at, LONGEST_SAMPLE_SECONDS)
         self._gpus, self._looked_at = look.gpus, now
         while self._kept and now - self._kept[0].taken_at > KEPT_SECONDS:
             self._kept.popleft()
+            self._figures.lost += 1
+        self._figures.lost += len(self._kept) == self._kept.maxlen
         self._numbers += 1
         self._kept.append(
             Sample(
@@ -146,6 +167,11 @@ class Agent:
             "gpus": [gpu.as_json() for gpu in self._gpus],
             "cpu_slots": self._cpu_slots,
             "versions": {"agent": __version__, "python": platform.python_version(), **self._inventory.versions()},
+            "figures": {
+                **asdict(self._figures),
+                "kept": len(self._kept),
+                "uptime_seconds": round(self._clock() - self._began, 3),
+            },
             "samples": self._oldest(),
         }
 
@@ -172,11 +198,15 @@ class Agent:
             answer = self._http.post("/api/agent/report", json=report)
             answer.raise_for_status()
         except httpx.HTTPStatusError as fault:
+            self._figures.refused += 1
             if fault.response.status_code in NEVER_TAKEN:
                 self._forget(report["samples"])
+                self._figures.lost += len(report["samples"])
             raise _failure(fault.response) from fault
         except httpx.HTTPError as fault:
+            self._figures.refused += 1
             raise ReportFailed(f"the site does not answer ({type(fault).__name__})") from fault
+        self._figures.sent += 1
         self._forget(report["samples"])
 
     def _forget(self, sent: Sequence[Any]) -> None:
@@ -211,9 +241,12 @@ class Agent:
     def run(self, ended: Clock, *, interval: float) -> None:
         """Look and report until ``ended`` says it is time to end."""
         wait = 0.0
+        life = os.environ.get("PRACTICUM_AGENT_LIFE_FILE", "")
         while not ended.wait(wait):
             began = self._clock()
             self.step(interval)
+            if life:
+                Path(life).touch()
             wait = max(0.0, interval - (self._clock() - began))
 
 
@@ -254,8 +287,7 @@ def main(
 ) -> int:
     """Run the agent; returns the exit status: 0, 1 when ``--once`` failed, 2 when it can't start."""
     options = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stderr(os.environ.get("PRACTICUM_LOG_FORMAT", ""))
     url = os.environ.get("PRACTICUM_SITE_INTERNAL_URL") or os.environ.get("PRACTICUM_SITE_URL", "")
     token = _token()
     if not url.startswith(("http://", "https://")) or len(token) < MIN_TOKEN_LENGTH:

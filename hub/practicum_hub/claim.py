@@ -7,11 +7,12 @@ two containers that ask for one GPU by count get the same one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from docker.types import DeviceRequest
+from docker.types import DeviceRequest, DriverConfig
 
 HOME = "/home/jovyan"
 PROJECT = "/opt/project"
@@ -19,12 +20,18 @@ USER = "1000:1000"
 LABEL = "org.practicum"
 # A volume outlives its sessions: it is labelled with what holds for all of them.
 LASTING_LABELS = (f"{LABEL}.managed", f"{LABEL}.instance", f"{LABEL}.kind")
+# From a network kept for documentation: nothing answers there. An engine that asks for names on a notebook's behalf would
+# otherwise ask the machine's own server, and a name that is asked for can say anything.
+NO_NAMES = ["192.0.2.53"]
 LOG_CONFIG = {"type": "json-file", "config": {"max-size": "5m", "max-file": "2"}}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One granted session. ``gpu`` is None on a CPU slot; sizes are in bytes."""
+    """One granted session. ``gpu`` is None on a CPU slot; sizes are in bytes; ``server``: where it is to start.
+
+    ``volume_driver``: of the person's volume, with its options; empty for the engine's own.
+    """
 
     session: str
     token: int
@@ -39,6 +46,9 @@ class Claim:
     shm_bytes: int
     labels: Mapping[str, str]
     project_dir: str
+    server: str = ""
+    volume_driver: str = ""
+    volume_options: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, answer: Any, /) -> Claim:
@@ -65,6 +75,9 @@ class Claim:
                 shm_bytes=int(limits["shm_bytes"]),
                 labels={str(k): str(v) for k, v in answer["labels"].items()},
                 project_dir=str(answer["project_dir"]),
+                server=str(answer.get("server", "")),
+                volume_driver=str(answer.get("volume_driver", "")),
+                volume_options={str(k): str(v) for k, v in answer.get("volume_options", {}).items()},
             )
         except (KeyError, TypeError, AttributeError) as fault:
             raise ValueError(f"the site's claim lacks {fault}") from fault
@@ -89,22 +102,44 @@ def host_config(claim: Claim) -> dict[str, Any]:
     return config
 
 
+def way_out(proxy: str, *, near: Iterable[str]) -> dict[str, str]:
+    """The variables by which pip, conda, npm, git and most programs find the egress proxy; ``near``: urls they call without."""
+    hosts = {"localhost", "127.0.0.1", "::1"} | {host for url in near if (host := urlsplit(url).hostname)}
+    values = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": ",".join(sorted(hosts))}
+    return values | {name.lower(): value for name, value in values.items()}
+
+
 def create_kwargs(claim: Claim) -> dict[str, Any]:
     """Who the container runs as, and the labels by which the site's reconciler knows it."""
     return {"user": USER, "labels": dict(claim.labels), "working_dir": HOME}
 
 
-def mounts(claim: Claim) -> list[dict[str, Any]]:
-    """The person's volume, the site's bind mounts, and the project's starter files (read-only)."""
+def mounts(claim: Claim, *, is_elsewhere: bool = False) -> list[dict[str, Any]]:
+    """The person's volume, the site's mounts, and the project's starter files (read-only).
+
+    ``is_elsewhere``: on another server than the site's, where the site has put copies of the folders into volumes.
+
+    Raises:
+        ValueError: a folder of the site's is to be mounted on another server, and the claim names no copy of it.
+    """
     lasting = {name: claim.labels[name] for name in LASTING_LABELS if name in claim.labels}
-    result: list[dict[str, Any]] = [{"type": "volume", "source": claim.volume, "target": HOME, "labels": lasting}]
-    result += [
-        {"type": "bind", "source": m["source"], "target": m["target"], "read_only": bool(m.get("read_only", True))}
-        for m in claim.mounts
-    ]
-    if all(mount["target"] != PROJECT for mount in result):
-        result.append({"type": "bind", "source": claim.project_dir, "target": PROJECT, "read_only": True})
-    return result
+    home: dict[str, Any] = {"type": "volume", "source": claim.volume, "target": HOME, "labels": lasting}
+    if claim.volume_driver:
+        options = {name: value.replace("{volume}", claim.volume) for name, value in claim.volume_options.items()}
+        home["driver_config"] = DriverConfig(claim.volume_driver, options)
+    asked = list(claim.mounts)
+    if all(mount["target"] != PROJECT for mount in asked):
+        asked.append({"source": claim.project_dir, "target": PROJECT})
+    return [home, *(_mount(mount, is_elsewhere=is_elsewhere) for mount in asked)]
+
+
+def _mount(mount: Mapping[str, Any], *, is_elsewhere: bool) -> dict[str, Any]:
+    read_only = bool(mount.get("read_only", True))
+    if not is_elsewhere:
+        return {"type": "bind", "source": mount["source"], "target": mount["target"], "read_only": read_only}
+    if not mount.get("volume"):
+        raise ValueError(f"nothing was copied for {mount['target']}")
+    return {"type": "volume", "source": mount["volume"], "target": mount["target"], "read_only": True, "no_copy": True}
 
 
 def environment(claim: Claim) -> dict[str, str]:

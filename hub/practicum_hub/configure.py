@@ -9,7 +9,8 @@ Choices that are not obvious:
 - The hub never throttles spawns: the site's queue has decided already who may start (no lease, no spawn).
 - Interns' hub role has no scope to start servers; the site's service token has.
 - ``last_activity_interval`` is also how often lost routes are put back after the proxy died.
-- Signing in is checked anew every 50 s, so a deactivated account is out within 60 s; starting a notebook checks it
+- Signing in is checked anew every 40 s, and a notebook believes the hub for 15 s, so a deactivated account is out within
+  60 s even where the site's worker, which sees it off at once, does not run; starting a notebook checks it
   through the claim, which is why ``refresh_pre_spawn`` is off (it would cost two more requests for each launch).
 """
 
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from practicum_hub.logs import FORMATS, LINE, logging_of_hub
+
 Settings = dict[str, dict[str, Any]]
 
 PACKAGE = Path(__file__).parent
@@ -31,13 +34,14 @@ WORKSPACE_PYTHON = "/opt/venv/bin/python"
 # -s: what an intern installs with pip lies in their home; the server itself never loads from there.
 SINGLEUSER = ["-P", "-s", "-m", "practicum_hub.workspace.serve"]
 USERNAME_PATTERN = r"^[a-z][a-z0-9-]{1,30}$"
-AUTH_REFRESH_SECONDS = 50
+AUTH_REFRESH_SECONDS = 40
 # How long a notebook server may trust what the hub last said about a browser's token.
-TOKEN_CACHE_SECONDS = 30
+TOKEN_CACHE_SECONDS = 15
 
 # What the site may do at the hub: make users, start and stop their servers, see what runs, let a mentor into one whose
 # intern allowed it (nobody can share what they may not use themselves). Not: shut down, roles.
 SITE_SCOPES = ["admin:users", "servers", "shares", "access:servers"]
+WATCH_SCOPES = ["read:metrics"]
 # What an intern may do at the hub: open and stop the own notebook. Starting, and letting others in, is the site's.
 INTERN_SCOPES = [
     "access:servers!user",
@@ -78,6 +82,10 @@ class Reader:
             self.faults.append(f"{name} must be set to at least {MIN_SECRET_LENGTH} random characters.")
         return value
 
+    def optional_secret(self, name: str) -> str:
+        """A secret, or empty where what it opens is not wanted."""
+        return self.secret(name) if self._variables.get(name) else ""
+
     def url(self, name: str, *, default: str | None = None) -> str:
         """A full address, without its trailing slash."""
         value = (self._variables.get(name, "") or default or "").rstrip("/")
@@ -90,6 +98,10 @@ class Reader:
             self.faults.append(f"{name} must be a full http or https address, not {value!r}.")
             return "http://malformed"
         return value
+
+    def optional_url(self, name: str) -> str:
+        """A full address, or empty."""
+        return self.url(name) if self._variables.get(name, "") else ""
 
     def choice(self, name: str, options: tuple[str, ...], *, default: str) -> str:
         """One of ``options``."""
@@ -140,7 +152,10 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
     site_url = reader.url("PRACTICUM_SITE_URL")
     hub_url = reader.url("PRACTICUM_HUB_URL")
     port = api.port or 8081
+    has_subdomains = reader.choice("PRACTICUM_HUB_SUBDOMAINS", ("0", "1"), default="0") == "1"
     spawner = "PracticumSpawner" if engine == "docker" else "LocalWorkspaceSpawner"
+    metrics_token = reader.optional_secret("PRACTICUM_METRICS_TOKEN")
+    watchers = [{"name": "prometheus", "api_token": metrics_token}] if metrics_token else []
     return {
         "JupyterHub": {
             "bind_url": reader.url("PRACTICUM_HUB_BIND"),
@@ -149,8 +164,13 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
             "hub_bind_url": f"http://{'0.0.0.0' if engine == 'docker' else '127.0.0.1'}:{port}",  # noqa: S104
             "hub_connect_url": f"{api.scheme}://{api.hostname}:{port}",
             "db_url": f"sqlite:///{data_dir}/jupyterhub.sqlite",
-            # __Host- cookies: no notebook can set one for the hub. Browsers take them over https only.
-            "cookie_host_prefix_enabled": hub_url.startswith("https://"),
+            # Each person's notebook on a host of its own, so that no page from one can act at the hub or in another.
+            "subdomain_host": hub_url if has_subdomains else "",
+            # __Host- cookies: no notebook can set one for the hub. Browsers take them over https only. They go to every path of
+            # a host: where notebooks share the hub's, an intern's server would be sent the hub's cookies of whoever visits it.
+            "cookie_host_prefix_enabled": has_subdomains and hub_url.startswith("https://"),
+            # A newer JupyterHub brings its tables up to date itself; an upgrade of the site keeps a copy first.
+            "upgrade_db": True,
             "cookie_secret_file": f"{data_dir}/cookie_secret",
             "authenticator_class": "practicum_hub.authenticator.SiteAuthenticator",
             "spawner_class": f"practicum_hub.spawner.{spawner}",
@@ -162,12 +182,19 @@ def _hub(reader: Reader, *, engine: str) -> Settings:
             "concurrent_spawn_limit": 0,
             "active_server_limit": 0,
             "last_activity_interval": 30,
+            "logging_config": logging_of_hub(reader.choice("PRACTICUM_LOG_FORMAT", FORMATS, default=LINE)),
             "template_paths": [str(PACKAGE / "templates")],
             "template_vars": {"practicum_site_url": f"{site_url}/"},
-            "services": [{"name": "practicum", "api_token": reader.secret("PRACTICUM_HUB_API_TOKEN")}],
+            "services": [{"name": "practicum", "api_token": reader.secret("PRACTICUM_HUB_API_TOKEN")}, *watchers],
             "load_roles": [
                 {"name": "practicum-site", "scopes": SITE_SCOPES, "services": ["practicum"]},
                 {"name": "user", "description": "An intern or mentor", "scopes": INTERN_SCOPES},
+                # What /hub/metrics tells is for whoever has the metrics token; without one nobody has it.
+                {
+                    "name": "practicum-watch",
+                    "scopes": WATCH_SCOPES,
+                    "services": [watcher["name"] for watcher in watchers],
+                },
             ],
             # A refused claim answers within this time; a start that goes on answers 202 and is followed by events.
             "tornado_settings": {
@@ -248,7 +275,9 @@ def _docker_spawner(reader: Reader) -> Settings:
         | {
             "prefix": reader.text("PRACTICUM_INSTANCE", default="practicum", pattern=r"[a-z0-9][a-z0-9-]*"),
             "network_name": reader.text("PRACTICUM_NETWORK", default="practicum", pattern=r"[\w][\w.-]*"),
+            "servers_dir": reader.text("PRACTICUM_HUB_SERVERS_DIR", default="", pattern=r".*"),
             "network_subnet": reader.subnet("PRACTICUM_HUB_NETWORK_SUBNET"),
+            "egress_proxy": reader.optional_url("PRACTICUM_EGRESS_PROXY"),
             "cmd": [WORKSPACE_PYTHON, *SINGLEUSER],
             "notebook_dir": "/home/jovyan",
             "use_internal_ip": True,

@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from practicum_hub.claim import Claim
+from practicum_hub.logs import ids
 
 log = logging.getLogger("practicum.hub.site")
 
@@ -123,8 +124,10 @@ class SiteClient:
         await self._http.aclose()
 
     async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """One call; the site's lines about it have the id of ours."""
+        request = ids().get("request")
         try:
-            return await self._http.post(path, json=body)
+            return await self._http.post(path, json=body, headers={"X-Request-ID": request} if request else None)
         except httpx.HTTPError as fault:
             raise SiteUnavailable(f"The site does not answer ({type(fault).__name__}).") from fault
 

@@ -16,10 +16,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import requests
@@ -33,6 +35,8 @@ from traitlets import Unicode
 
 from practicum_hub import claim as claims
 from practicum_hub.claim import Claim
+from practicum_hub.logs import belonging_to
+from practicum_hub.nodes import Node, Nodes
 from practicum_hub.site import ClaimRefused, SiteClient, SiteError, SiteUnavailable, site_client
 
 GONE_SECONDS = 60.0
@@ -71,6 +75,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
 
     session: str = ""
     token: int = 0
+    lease: str = ""
     _launch: asyncio.Task[Address] | None = None
     # Why the session failed if it ended now; None once it was ready.
     _fault: str | None = None
@@ -116,12 +121,17 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
             StartFailed: the container or process did not come up.
         """
         self._refuse_options()
-        claim = await self._claim()
-        self.prepare(claim)
-        await self.reach()
-        self._remember(claim)
-        self._report("starting")
-        self._launch = asyncio.ensure_future(super().start())
+        with belonging_to(user=self.user.name, request=uuid4().hex):
+            claim = await self._claim()
+            self.prepare(claim)
+            await self.reach()
+            self._remember(claim)
+            with self._matter():
+                self._report("starting")
+                return await self._start(super().start())
+
+    async def _start(self, launch: Awaitable[Address]) -> Address:
+        self._launch = asyncio.ensure_future(launch)
         try:
             # Shielded: a cancelled start must not lose sight of a container that is being created.
             address: Address = await asyncio.shield(self._launch)
@@ -137,28 +147,31 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
     async def poll(self) -> int | str | None:
         """None while the server runs, is being made, or can't be asked about: only what is seen gone is gone."""
         is_being_made = self._launch is not None and not self._launch.done()
-        return None if is_being_made else await self.look()
+        with self._matter():
+            return None if is_being_made else await self.look()
 
     async def stop(self, now: bool = False) -> None:
         """Stop the server and return when it is gone; a start under way is waited for, so that none is left."""
-        if self._launch is not None:
-            await asyncio.wait([self._launch], timeout=GONE_SECONDS)
-        await self.end(now=now)
-        await self.observe_gone()
+        with self._matter():
+            if self._launch is not None:
+                await asyncio.wait([self._launch], timeout=GONE_SECONDS)
+            await self.end(now=now)
+            await self.observe_gone()
 
     async def run_post_stop_hook(self) -> None:
         """JupyterHub's last step of every end, wanted or not: observe it, then report it."""
         await maybe_future(super().run_post_stop_hook())
         if not self.session:
             return
-        await self.observe_gone()
-        # JupyterHub forgets the start's future when somebody cancelled the start.
-        cancelled = self._spawn_future is None
-        if self._fault is None or cancelled:
-            self._report("stopped")
-        else:
-            self._report("failed", self._fault)
-        self.session, self.token = "", 0
+        with self._matter():
+            await self.observe_gone()
+            # JupyterHub forgets the start's future when somebody cancelled the start.
+            cancelled = self._spawn_future is None
+            if self._fault is None or cancelled:
+                self._report("stopped")
+            else:
+                self._report("failed", self._fault)
+        self.session, self.token, self.lease = "", 0, ""
 
     def add_poll_callback(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """JupyterHub watches a server from the moment the proxy routes to it: that is when it is ready."""
@@ -178,7 +191,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
     def get_state(self) -> dict[str, Any]:
         """Adds the session, its fencing token, and whether it was ready."""
         state: dict[str, Any] = super().get_state()
-        held = {"session": self.session, "token": self.token, "was_ready": self._fault is None}
+        held = {"session": self.session, "lease": self.lease, "token": self.token, "was_ready": self._fault is None}
         return state | ({"practicum": held} if self.session else {})
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -186,7 +199,12 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
         super().load_state(state)
         held = state.get("practicum", {})
         self.session, self.token = str(held.get("session", "")), int(held.get("token", 0))
+        self.lease = str(held.get("lease", ""))
         self._fault = None if held.get("was_ready", True) else NEVER_ANSWERED
+
+    def _matter(self) -> AbstractContextManager[None]:
+        """What lines of the log written inside belong to."""
+        return belonging_to(user=self.user.name, session=self.session, lease=self.lease)
 
     def _refuse_options(self) -> None:
         if self.user_options:
@@ -205,6 +223,7 @@ class LeasedSpawner(Spawner):  # type: ignore[misc]
 
     def _remember(self, claim: Claim) -> None:
         self.session, self.token = claim.session, claim.token
+        self.lease = claim.labels.get(f"{claims.LABEL}.lease", "")
         self.gpu_environment = {"NVIDIA_VISIBLE_DEVICES": claim.gpu or "void"}
         self._fault = NEVER_ANSWERED
         self._persist()
@@ -249,6 +268,14 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
     """A notebook in a container: exactly the leased GPU, no capabilities, limits in every dimension."""
 
     network_subnet = Unicode(help="IPv4 network of a network we make, e.g. 172.30.0.0/20.").tag(config=True)
+    servers_dir = Unicode(help="Where the addresses and keys of other servers' engines lie.").tag(config=True)
+
+    server_name: str = ""
+    _nodes = Nodes()
+
+    egress_proxy = Unicode(
+        help="The notebooks' only way out, e.g. http://egress:3128; empty: their network's own."
+    ).tag(config=True)
 
     # DockerSpawner has one thread for all engine calls: one slow stop would hold up every start.
     _executor = ThreadPoolExecutor(8, thread_name_prefix="engine")
@@ -256,13 +283,43 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
 
     def prepare(self, claim: Claim) -> None:
         """Translate the claim into DockerSpawner's settings."""
+        self.server_name = claim.server
         self.image = claim.image
         self.mem_limit, self.cpu_limit = claim.memory_bytes, claim.cpus
-        self.mounts = claims.mounts(claim)
+        try:
+            self.mounts = claims.mounts(claim, is_elsewhere=self.node is not None)
+        except ValueError as fault:
+            raise StartFailed("The project's files are not on this GPU server. An admin has to look at it.") from fault
         self.claimed_environment = claims.environment(claim)
         self.default_url = claims.starting_page(claim)
         self.extra_host_config = claims.host_config(claim)
+        if self.egress_proxy:
+            self.extra_host_config["dns"] = claims.NO_NAMES
         self.extra_create_kwargs = claims.create_kwargs(claim)
+
+    @property
+    def node(self) -> Node | None:
+        """The engine of the lease's server; None where that is the hub's own."""
+        return self._nodes.of(self.server_name, folder=self.servers_dir)
+
+    @property
+    def client(self) -> Any:
+        """Connected to the engine of the lease's server."""
+        return super().client if self.node is None else self.node.client
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """The threads for calls of that engine."""
+        return self._executor if self.node is None else self.node.executor
+
+    def get_state(self) -> dict[str, Any]:
+        """Adds the server, so that a restarted hub finds the container again."""
+        return super().get_state() | ({"practicum_server": self.server_name} if self.session else {})
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The server first: whatever is asked next is asked there."""
+        self.server_name = str(state.get("practicum_server", ""))
+        super().load_state(state)
 
     async def reach(self) -> None:
         """The engine answers. While it is away the site asks again, and that costs nobody an attempt."""
@@ -272,9 +329,15 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
             self.log.error("engine away: %s", type(fault).__name__)
             raise StartRefused(503, "The container engine does not answer just now. It is asked again.") from fault
 
+    def get_env(self) -> dict[str, str]:
+        """With the way out, where there is one, which no claim can move."""
+        env = super().get_env()
+        near = (env.get("PRACTICUM_API_URL", ""), env.get("JUPYTERHUB_API_URL", ""))
+        return env | (claims.way_out(self.egress_proxy, near=near) if self.egress_proxy else {})
+
     async def create_object(self) -> dict[str, Any]:
-        """Create the container; its network first, where there is none."""
-        if self.network_name not in self._known_networks:
+        """Create the container; its network first, where there is none. One that spans servers is there already."""
+        if self.node is None and self.network_name not in self._known_networks:
             await self._make_network()
         try:
             created: dict[str, Any] = await super().create_object()
@@ -285,12 +348,17 @@ class PracticumSpawner(LeasedSpawner, DockerSpawner):  # type: ignore[misc]
 
     async def look(self) -> int | str | None:
         """Ask the engine; one that does not answer says nothing about the container."""
+        node = self.node
+        if node is not None and node.is_silent:
+            return None
         try:
             container = await self.docker("inspect_container", self.object_name)
         except NotFound:
             self.object_id = ""
             return 0
         except (DockerException, requests.RequestException) as fault:
+            if node is not None and not isinstance(fault, APIError):
+                node.note_silence()
             self.log.warning("engine can't say whether %s runs: %s", self.object_name, type(fault).__name__)
             return None
         self.object_id, state = container["Id"], container["State"]

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "platform"))
 
 NAMES = (
     "pages", "launch", "submit", "decide", "replay", "race", "estimates", "idle", "choosing", "nudged", "verdict",
-    "leaderboard", "similarity", "evaluate", "review", "paint", "attention", "convnet", "autoencoder",
+    "leaderboard", "similarity", "evaluate", "review", "paint", "attention", "load", "convnet", "autoencoder",
 )  # fmt: skip
 
 

@@ -144,9 +144,21 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), docker_host: str = "") -> RunningDemo:
-    """Start the demo and wait until it says it is ready; ``docker_host`` names another engine than this machine's."""
+def start_demo(
+    data_dir: Path,
+    *,
+    port: int,
+    options: tuple[str, ...] = (),
+    docker_host: str = "",
+    inside: tuple[str, ...] = (),
+    address: str = "",
+) -> RunningDemo:
+    """Start the demo and wait until it says it is ready; ``docker_host`` names another engine than this machine's.
+
+    ``inside``: a command that becomes the demo, in another network; ``address``: where notebooks reach it there.
+    """
     command = [
+        *inside,
         sys.executable,
         str(ROOT / "deploy" / "demo.py"),
         "--port",
@@ -157,6 +169,7 @@ def start_demo(data_dir: Path, *, port: int, options: tuple[str, ...] = (), dock
     ]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PRACTICUM_", "DJANGO_"))}
     env |= {"DOCKER_HOST": docker_host} if docker_host else {}
+    env |= {"PRACTICUM_DEMO_ADDRESS": address} if address else {}
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     demo = RunningDemo(process, port, data_dir)
@@ -240,3 +253,22 @@ def person(browser: Browser, demo: RunningDemo) -> Iterator[Callable[[str], Page
 @pytest.fixture(scope="session")
 def data_dir() -> None:
     """The walks use the demo's own folder, not the unit tests' settings."""
+
+
+# What shares a demo or an engine runs in one process, one after another; the others beside it.
+TOGETHER = {
+    "test_crash_matrix": "own engine",
+    "test_deaths": "own engine",
+    "test_eight_gpus": "own engine",
+    "test_every_page": "demo",
+    "test_from_application_to_certificate": "demo",
+    "test_walk": "demo",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the group of each, for ``--dist loadgroup``."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.stem, item.path.stem)))

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -27,17 +27,29 @@ DRIVER = "overlay2"
 
 @dataclass
 class OwnEngine:
-    """The engine; ``private`` is what starts and ends it."""
+    """The engine; ``private`` is what starts and ends it, ``inside`` a command that becomes it in another namespace."""
 
     private: Any
+    options: Sequence[str] = ("--iptables=false", "--ip-forward=false")
+    inside: Sequence[str] = ()
 
     @classmethod
-    def made(cls, folder: Path) -> OwnEngine:
-        """A running one in a folder of its own, with the images of notebooks and scorers, and the base they were built on if
-        that was made here: a demo looks for it first, and would make it again, which takes a minute.
+    def made(
+        cls,
+        folder: Path,
+        *,
+        options: Sequence[str] = options,
+        inside: Sequence[str] = inside,
+        images: Sequence[str] = (),
+        more: Sequence[str] = (),
+    ) -> Self:
+        """A running one in a folder of its own, with the images of notebooks and scorers, ``more`` of this machine's, and the
+        base they were built on if that was made here: a demo looks for it first, and would make it again, which takes a minute.
+        Or with ``images`` alone.
         """
-        engine = cls(load("deploy/engine.py").PrivateEngine(folder))
-        names = [*(os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")), *own_bases()]
+        engine = cls(load("deploy/engine.py").PrivateEngine(folder), options, inside)
+        usual = [*(os.environ[f"PRACTICUM_{name}_IMAGE"] for name in ("WORKSPACE", "SCORER")), *own_bases(), *more]
+        names = images or usual
         link_images(names, into=folder / "data")
         engine.start()
         try:
@@ -58,7 +70,7 @@ class OwnEngine:
         """It answers, and takes device requests. Its bridges need no firewall, and it must not touch those of the
         machine's own engine.
         """
-        self.private.start(hook_dir=ROOT / "tests" / "tools", options=["--iptables=false", "--ip-forward=false"])
+        self.private.start(hook_dir=ROOT / "tests" / "tools", options=self.options, inside=self.inside)
 
     def kill(self) -> None:
         """kill -9 of it and of its containerd, which would not outlive it for long; what ran in containers is left behind."""

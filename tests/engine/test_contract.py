@@ -182,6 +182,15 @@ def test_a_piped_container_that_neither_reads_nor_ends_is_killed_at_its_limit(be
     assert bench.engine.list(bench.labels) == []
 
 
+def test_a_volume_that_stays_is_made_once_and_left_as_it_is(bench: Bench) -> None:
+    name = f"{bench.instance}-home"
+    for _ in range(2):
+        assert bench.engine.create_volume(name, labels=bench.labels) == name
+    assert [volume.name for volume in bench.engine.list_volumes(bench.labels)] == [name]
+    bench.engine.remove_volume(name)
+    assert bench.engine.list_volumes(bench.labels) == []
+
+
 def test_volumes_are_found_by_label_and_forgotten(bench: Bench) -> None:
     name = f"{bench.instance}-out"
     bench.engine.create_output_volume(name, size_bytes=1 << 20, inodes=16, labels=bench.labels | {LABEL_RUN: "1"})

@@ -28,7 +28,7 @@ PATIENT = ("--reruns", "1", *(f"--only-rerun={kind}" for kind in ("RanOut", "Tim
 # Tables made from the models at once, which takes a tenth of the time. The migrations are run by the pass on PostgreSQL, and on
 # SQLite by every demo of the end-to-end tests; `make lint` sees that they give what the models say.
 TABLES = "--nomigrations"
-UNIT = "not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
+UNIT = "not keeping and not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
 
 
 def say(text: str) -> None:
@@ -62,6 +62,13 @@ def need_programs() -> None:
         install("postgresql")
 
 
+def need_keepers() -> None:
+    """The programs that backups are made with, and an SSH server to send them to."""
+    for program, package in (("restic", "restic"), ("sshd", "openssh-server"), ("ssh", "openssh-client")):
+        if not (shutil.which(program) or Path("/usr/sbin", program).exists()):
+            install(package)
+
+
 def need_engine() -> tuple[dict[str, str], bool]:
     """The variables that name engine and images, and whether the engine was started for us."""
     hooks = str(ROOT / "tests" / "tools")
@@ -74,10 +81,11 @@ def need_engine() -> tuple[dict[str, str], bool]:
     say("building the images")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "images.json"
-        build = [PYTHON, "-m", "practicum.engine.images", "--output", str(output)]
+        build = [PYTHON, "-m", "practicum.engine.images", "--egress", "--output", str(output)]
         subprocess.run(build, env=os.environ | env | {"PYTHONPATH": str(ROOT / "platform")}, check=True)
         images = json.loads(output.read_text())
-    env |= {"PRACTICUM_WORKSPACE_IMAGE": images["workspace"], "PRACTICUM_SCORER_IMAGE": images["scorer"]}
+    env |= {f"PRACTICUM_{name.upper()}_IMAGE": images[name] for name in ("workspace", "scorer")}
+    env["PRACTICUM_TEST_EGRESS_IMAGE"] = images["egress"]
     return env, engine["started"]
 
 
@@ -115,6 +123,7 @@ class Passes:
 def main() -> int:
     """Run the passes; 0 if all is well."""
     need_programs()
+    need_keepers()
     engine_env, started = need_engine()
     subprocess.run([sys.executable, str(ROOT / "deploy" / "bootstrap.py"), "workspace"], check=True)
     workspace = {"PRACTICUM_WORKSPACE_PYTHON": str(ROOT / ".venv-workspace" / "bin" / "python")}
@@ -131,8 +140,11 @@ def main() -> int:
         # These wait, for minutes that must pass and for pages to be quiet, more than they compute.
         three = ("-n", "3", "--dist", "loadfile", TABLES, "-m", "not gpu")
         passes.run("hub, workspace", "tests/hub", "tests/workspace", *three, *PATIENT, env=env)
+        # Each has a server of its own, with an engine and a firewall, in a network namespace.
+        passes.run("networks", "tests/networks", TABLES, *PATIENT, env=env)
         passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
+        passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *PATIENT, env=env)
         passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)
         passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):

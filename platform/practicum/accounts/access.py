@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_exempt
 
+from practicum.accounts.factors import must_add_factor
 from practicum.accounts.models import Role, User
 from practicum.errors import NotFound, Refused
 from practicum.lib.digest import same_secret
@@ -34,6 +36,8 @@ class Unauthorized(Refused):
     status = 401
 
 
+# In the session: the page that was asked for before the second factor was there.
+AFTER_FACTOR = "after_factor"
 View = Callable[Concatenate[Any, P], HttpResponseBase]
 
 
@@ -45,7 +49,7 @@ def _only(*roles: Role) -> Callable[[View[P]], View[P]]:
                 raise NotFound
             return view(request, *args, **kwargs)
 
-        return login_required(own_password_first(cast("View[P]", guarded)))
+        return login_required(ready_first(cast("View[P]", guarded)))
 
     return decorate
 
@@ -61,6 +65,20 @@ def own_password_first(view: View[P]) -> View[P]:
         return view(request, *args, **kwargs)
 
     return cast("View[P]", guarded)
+
+
+def ready_first(view: View[P]) -> View[P]:
+    """Lead who has still to choose a password, or to add the second factor that their role must have, to where they do."""
+
+    @wraps(view)
+    def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.user.is_authenticated and must_add_factor(request.user):
+            if request.method == "GET":
+                request.session[AFTER_FACTOR] = request.get_full_path()
+            return redirect("mfa_index")
+        return view(request, *args, **kwargs)
+
+    return own_password_first(cast("View[P]", guarded))
 
 
 def account_holder(view: View[P]) -> View[P]:
@@ -79,6 +97,15 @@ def address_of(request: HttpRequest) -> str:
     """The caller's address; behind our TLS proxy, the last one the proxy itself wrote."""
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.SECURE_PROXY_SSL_HEADER else ""
     return forwarded.rsplit(",", maxsplit=1)[-1].strip() or request.META.get("REMOTE_ADDR", "")
+
+
+def next_of(request: HttpRequest) -> str:
+    """Where to go after signing in: only ever a page of this site."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def bearer(request: HttpRequest) -> str:

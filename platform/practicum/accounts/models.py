@@ -39,6 +39,9 @@ class User(AbstractUser):
     must_choose_password = models.BooleanField(
         default=False, help_text="The password was made by an admin; no page opens before a new one is chosen."
     )
+    must_leave_hub = models.BooleanField(
+        default=False, help_text="The hub has still to forget this person; the worker asks it until it has."
+    )
     deleted_at = models.DateTimeField(
         null=True,
         blank=True,

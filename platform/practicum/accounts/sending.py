@@ -18,6 +18,7 @@ from practicum.accounts.models import Channel, Delivery, DeliveryState
 from practicum.accounts.notice_selectors import settings_of
 from practicum.accounts.notices import comes_at_once
 from practicum.errors import Fault, Refused
+from practicum.lib import counting
 from practicum.lib.clock import utc_now
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,11 @@ def _carry_out(delivery: Delivery, *, clock: Clock) -> None:
     if delivery.tries > len(BACKOFF) + 1:
         _settle(delivery, state=DeliveryState.FAILED, last_error=UNKNOWN_END)
         return
+    outcome = "failed"
     try:
         _send(delivery, now=clock())
     except Refused as refusal:
+        outcome = "refused"
         _settle(delivery, state=DeliveryState.FAILED, last_error=refusal.message)
     except Fault as fault:
         _try_later(delivery, error=fault.message, now=clock())
@@ -65,7 +68,9 @@ def _carry_out(delivery: Delivery, *, clock: Clock) -> None:
         log.exception("delivery %s could not be sent", delivery.pk)
         _try_later(delivery, error="Something on our side failed.", now=clock())
     else:
+        outcome = "sent"
         _settle(delivery, state=DeliveryState.SENT, sent_at=clock(), last_error="")
+    counting.DELIVERIES.labels(str(delivery.channel), outcome).inc()
 
 
 def _send(delivery: Delivery, *, now: datetime) -> None:

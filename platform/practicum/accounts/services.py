@@ -6,6 +6,7 @@ in to choose one's own (``User.must_choose_password``).
 
 from __future__ import annotations
 
+import re
 import secrets
 from datetime import datetime
 
@@ -14,10 +15,10 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from oauth2_provider.models import AccessToken, Grant, RefreshToken
+from oauth2_provider.models import AccessToken, DeviceGrant, Grant, IDToken, RefreshToken
 
 from practicum.accounts.models import Role, User
-from practicum.audit.services import record
+from practicum.audit.services import record, record_of_the_site
 from practicum.errors import Conflict, Forbidden, Invalid
 
 # No 0 and o, no 1, i and l: it is read from a screen and typed. 16 of 31 letters are 79 bits.
@@ -94,7 +95,7 @@ def create_account(
         Taken: the username or the e-mail address, in any case of letters, belongs to an account.
         Unfit: one of the four can't be used as it is.
     """
-    _check_admin(actor)
+    check_admin(actor)
     user = User(
         username=username.strip(),
         email=User.objects.normalize_email(email.strip()),
@@ -142,6 +143,66 @@ def sign_up(*, username: str, email: str, name: str, password: str, now: datetim
     return user
 
 
+def open_by_provider(*, username: str, email: str, name: str, role: str, now: datetime) -> User:
+    """An account without a password, for whom a provider vouches that the address is theirs; ``username`` is a wish.
+
+    Raises:
+        Taken: the address, in any case of letters, belongs to an account.
+        Unfit: a fact can't be used.
+    """
+    user = User(
+        username=_free_username(username),
+        email=User.objects.normalize_email(email),
+        name=" ".join(name.split()),
+        role=role,
+    )
+    _check_facts(user)
+    user.set_unusable_password()
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            record("account.created", subject=user, actor=user, now=now, username=user.username, role=str(user.role))
+    except IntegrityError as clash:
+        raise Taken("Somebody opened this account at the same moment. Sign in again.", field="email") from clash
+    return user
+
+
+def _free_username(wanted: str) -> str:
+    """A username that is nobody's, as near to the wish as the rules for usernames allow."""
+    stem = re.sub(r"[^a-z0-9-]+", "-", wanted.partition("@")[0].lower()).strip("-")[:25]
+    stem = stem if re.match(r"[a-z].", stem) else f"person-{stem}".rstrip("-")
+    taken = set(User.objects.filter(username__startswith=stem).values_list("username", flat=True))
+    return next(
+        name
+        for number in range(1, len(taken) + 3)
+        if (name := stem + (f"-{number}" if number > 1 else "")) not in taken
+    )
+
+
+@transaction.atomic
+def change_role(actor: User | None, *, user: User, role: str, why: str, now: datetime) -> bool:
+    """The person's role is ``role``; False if it was so already. Every session and token made with the old one ends.
+
+    ``actor`` is None where the platform does it: by its command, or since a provider told other groups.
+    Locks the accounts of the admins, so that two of them can't lose the role at once.
+
+    Raises:
+        Forbidden: the actor is no admin.
+        Conflict: nobody would be admin any more, or the account is deleted.
+    """
+    check_admin(actor)
+    _check_not_deleted(user)
+    others, before = other_admins(user), user.role
+    if before == Role.ADMIN and role != Role.ADMIN and not others:
+        raise Conflict(f"{user} is the last admin. Make another account an admin first.")
+    if not User.objects.filter(pk=user.pk).exclude(role=role).update(role=role, must_leave_hub=True):
+        return False
+    user.role, user.must_leave_hub = role, True
+    end_sessions(user, now=now)
+    record("account.role_changed", subject=user, actor=actor, now=now, before=str(before), role=str(role), why=why)
+    return True
+
+
 def reset_password(actor: User, *, user: User, now: datetime) -> str:
     """Only the one-time password this returns opens the account; every session and token of the person ends.
 
@@ -149,7 +210,7 @@ def reset_password(actor: User, *, user: User, now: datetime) -> str:
         Forbidden: the actor is no admin.
         Conflict: the account is switched off or deleted, or the actor's own.
     """
-    _check_admin(actor)
+    check_admin(actor)
     _check_not_deleted(user)
     if user.pk == actor.pk:
         raise Conflict("Change your own password on your account page.")
@@ -168,21 +229,22 @@ def reset_password(actor: User, *, user: User, now: datetime) -> str:
 
 
 @transaction.atomic
-def set_active(actor: User, *, user: User, active: bool, now: datetime) -> bool:
+def set_active(actor: User | None, *, user: User, active: bool, now: datetime) -> bool:
     """Switch an account on or off; False if it was so already. Off, its sessions and the hub's tokens are gone for good.
 
+    ``actor`` is None where the platform's own command does it.
     Locks the accounts of the admins, so that two of them can't switch each other off.
 
     Raises:
         Forbidden: the actor is no admin.
         Conflict: the actor's own account, the last admin's, or a deleted one.
     """
-    _check_admin(actor)
+    check_admin(actor)
     _check_not_deleted(user)
     if not active:
         _check_may_go(actor, user=user)
-    moved = User.objects.filter(pk=user.pk, is_active=not active).update(is_active=active)
-    if not moved:
+    rows = User.objects.filter(pk=user.pk, is_active=not active)
+    if not (rows.update(is_active=True) if active else rows.update(is_active=False, must_leave_hub=True)):
         return False
     user.is_active = active
     if not active:
@@ -200,7 +262,17 @@ def end_sessions(user: User, *, now: datetime) -> None:
     end_hub_access(user, now=now)
 
 
-def _check_admin(actor: User | None) -> None:
+@transaction.atomic
+def end_all_access(*, now: datetime) -> int:
+    """Everybody is signed out, and nothing that the sign-in ever gave to the hub opens anything; returns how many sessions."""
+    signed_out, _ = Session.objects.all().delete()
+    for model in (Grant, DeviceGrant, IDToken, AccessToken, RefreshToken):
+        model.objects.all().delete()
+    record_of_the_site("account.all_signed_out", now=now, sessions=signed_out)
+    return signed_out
+
+
+def check_admin(actor: User | None) -> None:
     if actor is not None and not (actor.is_admin and actor.is_active):
         raise Forbidden("Only admins look after accounts.")
 
@@ -216,8 +288,8 @@ def other_admins(user: User) -> list[User]:
     return [admin for admin in admins if admin.pk != user.pk]
 
 
-def _check_may_go(actor: User, *, user: User) -> None:
-    if user.pk == actor.pk:
+def _check_may_go(actor: User | None, *, user: User) -> None:
+    if actor is not None and user.pk == actor.pk:
         raise Conflict("You can't switch off your own account; ask another admin.")
     others = other_admins(user)
     if user.is_admin and not others:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from allauth.account.internal.flows.login import perform_password_login
+from allauth.account.models import Login
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
+from django.contrib.auth import authenticate, logout, update_session_auth_hash
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from practicum.accounts import demo, notices, services, throttle
-from practicum.accounts.access import PersonRequest, account_holder, address_of
+from practicum.accounts import demo, factors, federation, notices, services, throttle
+from practicum.accounts.access import PersonRequest, account_holder, address_of, next_of
 from practicum.accounts.forms import NameForm, NoticeForm, PasswordForm, SignInForm
 from practicum.accounts.models import User
 from practicum.accounts.notice_selectors import last_deliveries_of, settings_of
@@ -31,45 +32,44 @@ NO_MATCH = "No account with that name and password. Check both, capital letters 
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The sign-in page; it leads on to ``next`` if that is a page of this site."""
-    target = _next_of(request)
+    target = next_of(request)
     if request.user.is_authenticated:
         return redirect(target)
     form = SignInForm(request.POST if request.method == "POST" else None, initial={"account": request.GET.get("as")})
     status = 200
     if request.method == "POST" and form.is_valid():
-        status = _try_sign_in(request, form=form)
-        if request.user.is_authenticated:
-            return redirect(target)
+        answer = _try_sign_in(request, form=form, target=target)
+        if isinstance(answer, HttpResponse):
+            return answer
+        status = answer
     accounts = demo.ACCOUNTS if settings.PRACTICUM_ENV == "demo" else ()
-    facts = {"form": form, "next": target, "demo_accounts": accounts, "demo_password": demo.PASSWORD}
+    facts = {
+        "form": form,
+        "next": target,
+        "demo_accounts": accounts,
+        "demo_password": demo.PASSWORD,
+        "ways": settings.PRACTICUM_WAYS_IN,
+    }
     return render(request, "accounts/sign_in.html", facts, status=status)
 
 
-def _try_sign_in(request: HttpRequest, *, form: SignInForm) -> int:
-    """Sign the person in, or put the one message on the form; the status of the page that shows it."""
+def _try_sign_in(request: HttpRequest, *, form: SignInForm, target: str) -> HttpResponse | int:
+    """Sign the person in, or ask for their second factor; or put the one message on the form: the status of its page."""
     account, address, now = form.cleaned_data["account"], address_of(request), utc_now()
     try:
         throttle.check_open(account, address=address, now=now)
     except TooMany as refusal:
         form.add_error(None, refusal.message)
         return refusal.status
-    user = authenticate(request, username=username_of(account), password=form.cleaned_data["password"])
-    if user is None:
+    username = username_of(account)
+    user = authenticate(request, username=username, password=form.cleaned_data["password"])
+    if user is None or not settings.PRACTICUM_WAYS_IN.takes_password_of(username):
         throttle.note_failure(account, address=address, now=now)
         form.add_error(None, NO_MATCH)
         return 200
     throttle.forget_failures(account, address=address)
-    login(request, user)
-    return 200
-
-
-def _next_of(request: HttpRequest) -> str:
-    """Where to go after signing in: only ever a page of this site."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return target if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    # allauth's: it asks for the second factor where there is one, and signs in.
+    return cast(HttpResponse, perform_password_login(request, {}, Login(user=user, redirect_url=target)))
 
 
 @require_POST
@@ -99,7 +99,7 @@ def account(request: PersonRequest) -> HttpResponse:
         services.change_password(user, password=password_form.cleaned_data["password"], now=utc_now())
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. Every other browser was signed out.")
-        return redirect(_next_of(request) if must_choose else "accounts:account")
+        return redirect(next_of(request) if must_choose else "accounts:account")
     notice_form = _notice_form(user, sent=request.POST if sent == "notices" else None)
     if sent == "notices" and _choose_channels(user, form=notice_form):
         messages.success(request, "Saved. Send yourself a test to see that it comes.")
@@ -111,7 +111,10 @@ def account(request: PersonRequest) -> HttpResponse:
         "is_mail_on": notices.is_mail_on(),
         "saved": settings_of(user),
         "deliveries": last_deliveries_of(user),
-        "next": _next_of(request),
+        "next": next_of(request),
+        "ways": settings.PRACTICUM_WAYS_IN,
+        "joined": federation.joined_providers(user),
+        "has_factor": factors.has_factor(user),
     }
     return render(request, "accounts/account.html", facts, status=422 if sent else 200)
 

@@ -30,3 +30,8 @@ def record_all(verb: str, entries: Iterable[tuple[Model, dict[str, Any]]], *, no
         Record(at=now, verb=verb, object_type=subject._meta.label_lower, object_id=str(subject.pk), facts=facts)
         for subject, facts in entries
     )
+
+
+def record_of_the_site(verb: str, *, now: datetime, **facts: Any) -> Record:
+    """Append one record of what was done to the site as a whole, by whoever runs its server."""
+    return Record.objects.create(at=now, verb=verb, object_type="site", object_id="site", facts=facts)

@@ -193,7 +193,7 @@ def prepare_data(making: Path, *, version: ProjectVersion, engine: Engine) -> No
             Mount(making / "project", "/project"),
             *(Mount(folder, f"/{name}", read_only=False) for name, folder in folders.items()),
         ],
-        network="bridge" if version.mode == Mode.FULL else None,
+        network=settings.PRACTICUM_FETCH_NETWORK if version.mode == Mode.FULL else None,
         limits=Limits(memory_bytes=PREPARE_MEMORY_BYTES, cpus=2.0, wall_seconds=PREPARE_SECONDS),
         stdin=f"{settings.PRACTICUM_SPLIT_SECRET}\n",
     )  # fmt: skip

@@ -13,4 +13,5 @@ def site_engine() -> Engine:
         settings.PRACTICUM_ENGINE,
         python=settings.PRACTICUM_WORKSPACE_PYTHON,
         state_dir=settings.PRACTICUM_DATA_DIR / "local-engine",
+        servers=settings.PRACTICUM_DATA_DIR / "servers",
     )

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 import secrets
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from practicum.accounts.ways_in import WaysIn
+from practicum.config import sign_in
 
 ENVIRONMENTS = ("demo", "production", "test")
 ENGINES = ("docker", "local")
@@ -43,6 +47,8 @@ KNOWN = frozenset(
         "PRACTICUM_SCORER_IMAGE",
         "PRACTICUM_WORKSPACE_PYTHON",
         "PRACTICUM_NETWORK",
+        "PRACTICUM_EGRESS_PROXY",
+        "PRACTICUM_FETCH_NETWORK",
         "PRACTICUM_INSTANCE",
         "PRACTICUM_ALLOWED_HOSTS",
         "PRACTICUM_TIME_ZONE",
@@ -56,6 +62,17 @@ KNOWN = frozenset(
         "PRACTICUM_SNAPSHOT_KEEP",
         "PRACTICUM_SNAPSHOT_SECONDS",
         "PRACTICUM_SNAPSHOT_MAX_MB",
+        "PRACTICUM_BACKUP_REPOSITORY",
+        "PRACTICUM_BACKUP_PASSWORD_FILE",
+        "PRACTICUM_BACKUP_SSH_KEY_FILE",
+        "PRACTICUM_BACKUP_KNOWN_HOSTS_FILE",
+        "PRACTICUM_BACKUP_S3_CREDENTIALS_FILE",
+        "PRACTICUM_BACKUP_SNAPSHOTS",
+        "PRACTICUM_BACKUP_KEEP",
+        "PRACTICUM_BACKUP_HOUR",
+        "PRACTICUM_VOLUME_DRIVER",
+        "PRACTICUM_VOLUME_OPTIONS",
+        *sign_in.KNOWN,
     }
 )
 # Read by other parts of the system that share an environment with the site: the hub, the tests, the agent.
@@ -88,6 +105,33 @@ class Snapshots:
 
 
 @dataclass(frozen=True)
+class Backups:
+    """Where backups go and what opens it; ``keep``: how many daily, weekly and monthly ones stay; ``hour``: when the worker
+    makes the daily one, by the site's clock (None: it makes none).
+    """
+
+    repository: str = ""
+    password_file: str = ""
+    ssh_key_file: str = ""
+    known_hosts_file: str = ""
+    s3_credentials_file: str = ""
+    with_snapshots: bool = False
+    keep: tuple[int, int, int] = (7, 5, 12)
+    hour: int | None = None
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Where interns' homes are kept: on the server where they work (no ``driver``), or by a volume driver that all share.
+
+    ``{volume}`` in an option stands for the name of the volume.
+    """
+
+    driver: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Environment:
     """What the environment says, checked. Urls have no trailing slash."""
 
@@ -112,12 +156,17 @@ class Environment:
     scorer_image: str
     workspace_python: str
     network: str
+    egress_proxy: str
+    fetch_network: str
     instance: str
     allowed_hosts: tuple[str, ...]
     time_zone: str
     log_format: str
     email: Email
     snapshots: Snapshots
+    backups: Backups
+    volumes: Volumes
+    ways_in: WaysIn
 
     @property
     def is_production(self) -> bool:
@@ -200,16 +249,37 @@ def read(variables: Mapping[str, str], *, root: Path) -> Environment:
         scorer_image=variables.get("PRACTICUM_SCORER_IMAGE", "practicum/scorer"),
         workspace_python=variables.get("PRACTICUM_WORKSPACE_PYTHON", ""),
         network=variables.get("PRACTICUM_NETWORK", "practicum"),
+        fetch_network=variables.get("PRACTICUM_FETCH_NETWORK") or "bridge",
+        egress_proxy=variables.get("PRACTICUM_EGRESS_PROXY", "").rstrip("/"),
         instance=variables.get("PRACTICUM_INSTANCE", "practicum"),
         allowed_hosts=allowed,
         time_zone=variables.get("PRACTICUM_TIME_ZONE", "UTC"),
         log_format=log_format,
         email=_email(variables, faults=faults),
         snapshots=_snapshots(variables, faults=faults),
+        backups=_backups(variables, faults=faults),
+        volumes=_volumes(variables, faults=faults),
+        ways_in=sign_in.read_ways(variables, is_production=env == "production", faults=faults),
     )
     if faults:
         raise ConfigurationError("Practicum can't start:\n- " + "\n- ".join(faults))
     return result
+
+
+def private_text(file: Path, *, setting: str) -> str:
+    """What a file of a secret holds; empty if there is none yet.
+
+    Raises:
+        ConfigurationError: others than its owner may read it.
+    """
+    if not file.is_file():
+        return ""
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(
+            f"Practicum can't start:\n- The file that {setting} names may be read by others (mode {mode:o}): chmod 600 {file}"
+        )
+    return file.read_text()
 
 
 def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:
@@ -228,6 +298,53 @@ def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:
         seconds=number("PRACTICUM_SNAPSHOT_SECONDS", default=usual.seconds, between=(5, 100)),
         max_mb=number("PRACTICUM_SNAPSHOT_MAX_MB", default=usual.max_mb, between=(1, 1_000_000)),
     )
+
+
+def _backups(variables: Mapping[str, str], *, faults: list[str]) -> Backups:
+    """What is said of backups; what can't be used is added to ``faults``."""
+
+    def said(name: str) -> str:
+        return variables.get(f"PRACTICUM_BACKUP_{name}", "")
+
+    keep, hour, snapshots = said("KEEP") or "7 5 12", said("HOUR").replace("never", ""), said("SNAPSHOTS") or "without"
+    if not re.fullmatch(r"\d{1,3} \d{1,3} \d{1,3}", keep, re.ASCII) or not keep.strip("0 "):
+        faults.append(f"PRACTICUM_BACKUP_KEEP is {keep!r}; it must be three numbers, daily weekly monthly: 7 5 12.")
+        keep = "7 5 12"
+    if hour and not (re.fullmatch(r"\d{1,2}", hour, re.ASCII) and int(hour) < 24):
+        faults.append(f"PRACTICUM_BACKUP_HOUR is {hour!r}; it must be a whole number from 0 to 23, or never.")
+        hour = ""
+    if snapshots not in ("with", "without"):
+        faults.append(f"PRACTICUM_BACKUP_SNAPSHOTS is {snapshots!r}; it must be with or without.")
+    if hour and not (said("REPOSITORY") and said("PASSWORD_FILE")):
+        faults.append("PRACTICUM_BACKUP_HOUR needs PRACTICUM_BACKUP_REPOSITORY and PRACTICUM_BACKUP_PASSWORD_FILE too.")
+    if said("REPOSITORY").startswith("sftp:") and bool(said("SSH_KEY_FILE")) != bool(said("KNOWN_HOSTS_FILE")):
+        faults.append(
+            "PRACTICUM_BACKUP_SSH_KEY_FILE and PRACTICUM_BACKUP_KNOWN_HOSTS_FILE must both be set, or neither."
+        )
+    daily, weekly, monthly = (int(number) for number in keep.split())
+    return Backups(
+        repository=said("REPOSITORY"),
+        password_file=said("PASSWORD_FILE"),
+        ssh_key_file=said("SSH_KEY_FILE"),
+        known_hosts_file=said("KNOWN_HOSTS_FILE"),
+        s3_credentials_file=said("S3_CREDENTIALS_FILE"),
+        with_snapshots=snapshots == "with",
+        keep=(daily, weekly, monthly),
+        hour=int(hour) if hour else None,
+    )
+
+
+def _volumes(variables: Mapping[str, str], *, faults: list[str]) -> Volumes:
+    """The driver of homes and its options, ``name=value`` with ``;`` between them."""
+    driver, text = variables.get("PRACTICUM_VOLUME_DRIVER", ""), variables.get("PRACTICUM_VOLUME_OPTIONS", "")
+    pairs = [part.strip().partition("=") for part in text.split(";") if part.strip()]
+    if any(not (name and equals) for name, equals, _ in pairs):
+        faults.append(
+            "PRACTICUM_VOLUME_OPTIONS must be name=value with ; between them, such as type=nfs;o=addr=192.0.2.5,rw."
+        )
+    if text and not driver:
+        faults.append("PRACTICUM_VOLUME_OPTIONS says how, but PRACTICUM_VOLUME_DRIVER names no driver.")
+    return Volumes(driver, {name: value for name, _, value in pairs})
 
 
 def _email(variables: Mapping[str, str], *, faults: list[str]) -> Email:

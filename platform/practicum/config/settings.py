@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
-from practicum.config.env import read
+from practicum.config.env import private_text, read
+from practicum.config.sign_in import allauth_providers
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = read(os.environ, root=ROOT)
@@ -33,6 +34,8 @@ PRACTICUM_WORKSPACE_IMAGE = ENVIRONMENT.workspace_image
 PRACTICUM_SCORER_IMAGE = ENVIRONMENT.scorer_image
 PRACTICUM_WORKSPACE_PYTHON = ENVIRONMENT.workspace_python
 PRACTICUM_NETWORK = ENVIRONMENT.network
+PRACTICUM_EGRESS_PROXY = ENVIRONMENT.egress_proxy
+PRACTICUM_FETCH_NETWORK = ENVIRONMENT.fetch_network
 PRACTICUM_INSTANCE = ENVIRONMENT.instance
 
 # Webhooks of people lead to the public internet, by https; where nobody else is served, to this machine too.
@@ -52,6 +55,11 @@ PRACTICUM_WORKSPACE_CPUS = 2.0
 PRACTICUM_SNAPSHOT_KEEP = ENVIRONMENT.snapshots.keep
 PRACTICUM_SNAPSHOT_SECONDS = ENVIRONMENT.snapshots.seconds
 PRACTICUM_SNAPSHOT_MAX_BYTES = ENVIRONMENT.snapshots.max_mb * 1024**2
+PRACTICUM_VOLUME_DRIVER = ENVIRONMENT.volumes.driver
+PRACTICUM_VOLUME_OPTIONS = dict(ENVIRONMENT.volumes.options)
+
+# Backups (practicum.config.keeping); the hour also tells the doctor and the metrics whether one is expected each day.
+PRACTICUM_BACKUPS = ENVIRONMENT.backups
 
 # --- Django --------------------------------------------------------------------------------------------------------
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -92,6 +100,15 @@ INSTALLED_APPS = [
     "practicum.portal",
     "practicum.digests",
     "practicum.config.apps.ConfigConfig",
+    # After our own, whose templates stand in front of these.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "allauth.socialaccount.providers.google",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
 ]
 
 MIDDLEWARE = [
@@ -106,6 +123,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "practicum.config.middleware.RefusalMiddleware",
     "practicum.config.outages.OutageMiddleware",
 ]
@@ -134,9 +152,20 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
 
 # Counters of failed sign-ins are shared by all web processes; `practicum setup` makes the table.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "practicum_cache"}}
+# Django's 300 entries would have counters thrown out while they count, by whoever fails often enough.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "practicum_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+# The first hashes people's passwords; the second only what machines make (see there).
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "practicum.accounts.hashers.MachineSecretHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -144,6 +173,28 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "portal:home"
+
+# --- Sign-in by providers and with a second factor (django-allauth) ------------------------------------------------
+PRACTICUM_WAYS_IN = ENVIRONMENT.ways_in
+ACCOUNT_ADAPTER = "practicum.accounts.allauth_adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an address is proven by an invitation's mail, or by an admin
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "username*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = "username"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_LOGIN_TIMEOUT = 600
+MFA_ADAPTER = "practicum.accounts.allauth_adapters.FactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Practicum"
+MFA_TOTP_TOLERANCE = 1  # 30 s before and after: phones' clocks differ
+SOCIALACCOUNT_ADAPTER = "practicum.accounts.allauth_adapters.ProviderAdapter"
+SOCIALACCOUNT_PROVIDERS = allauth_providers(ENVIRONMENT.ways_in)
+SOCIALACCOUNT_QUERY_EMAIL = True
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_LOGIN_ON_GET = True  # our own view takes POST alone
+SOCIALACCOUNT_OPENID_CONNECT_URL_PREFIX = "oidc"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 
 # --- Mail ----------------------------------------------------------------------------------------------------------
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -189,6 +240,15 @@ CSRF_COOKIE_SECURE = _TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = _TLS
+# Hub, agents, notebooks and Prometheus call the site inside its own network, where the TLS proxy is not on the way: a redirect
+# would lose their POST. Whoever comes from outside is redirected by the TLS proxy before anything gets here.
+SECURE_REDIRECT_EXEMPT = [
+    r"^api/",
+    r"^o/(token|userinfo|revoke_token)/$",
+    r"^o/\.well-known/",
+    r"^health/",
+    r"^metrics$",
+]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _TLS else None
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if _TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _TLS
@@ -200,10 +260,11 @@ X_FRAME_OPTIONS = "DENY"
 OAUTH2_PROVIDER = {
     "OIDC_ENABLED": True,
     "OIDC_ISS_ENDPOINT": f"{ENVIRONMENT.site_url}/o",
-    "OIDC_RSA_PRIVATE_KEY": ENVIRONMENT.oidc_key_file.read_text() if ENVIRONMENT.oidc_key_file.is_file() else "",
+    "OIDC_RSA_PRIVATE_KEY": private_text(ENVIRONMENT.oidc_key_file, setting="PRACTICUM_OIDC_KEY_FILE"),
     "OAUTH2_VALIDATOR_CLASS": "practicum.accounts.oidc.Validator",
     "SCOPES": {"openid": "Who you are", "profile": "Your name and role", "email": "Your e-mail address"},
     "PKCE_REQUIRED": True,
+    "CLIENT_SECRET_HASHER": "machine_sha256",
     "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
     "ACCESS_TOKEN_EXPIRE_SECONDS": 300,
     "REFRESH_TOKEN_EXPIRE_SECONDS": int(timedelta(days=7).total_seconds()),

@@ -9,11 +9,12 @@ container; the local adapter puts the mount's host path there instead, so the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 LABEL_MANAGED = "org.practicum.managed"
 LABEL_INSTANCE = "org.practicum.instance"
@@ -22,6 +23,8 @@ LABEL_LEASE = "org.practicum.lease"
 LABEL_TOKEN = "org.practicum.token"  # noqa: S105
 LABEL_RUN = "org.practicum.run"
 
+HERE = ""
+FILES = "files"
 MEBIBYTE = 1024**2
 LOG_TAIL_BYTES = 64 * 1024
 
@@ -51,20 +54,28 @@ Word = str | Program | Inside
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder of the host at ``target``; read-only unless said otherwise."""
+    """A folder of the site's host at ``target``; read-only unless said otherwise.
+
+    On another server it is a copy, made for this container alone: of what lies there when it is started and, if it
+    ``comes_later``, again when it is signalled. What a container wrote is copied back when it has ended. A folder that
+    never changes may stay on the server for the next one (``stays``); hidden data must not.
+    """
 
     source: Path
     target: str
     read_only: bool = True
+    comes_later: bool = False
+    stays: bool = False
 
 
 @dataclass(frozen=True)
 class VolumeMount:
-    """An output volume (see :meth:`Engine.create_output_volume`) at ``target``."""
+    """A volume at ``target``. ``is_filled``: an empty one is first given what the image has there, and its owner."""
 
     name: str
     target: str
     read_only: bool = False
+    is_filled: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,12 +132,13 @@ class Piped:
 
 @dataclass(frozen=True)
 class Container:
-    """A container the engine knows of, running or not."""
+    """A container the engine knows of, running or not; ``addresses``: those it has on its networks, of both versions of IP."""
 
     id: str
     labels: Labels
     running: bool
     started_at: datetime | None
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,10 +150,16 @@ class Volume:
 
 
 class Engine(Protocol):
-    """What Practicum asks of a container engine. Every call is bounded in time.
+    """What Practicum asks of the container engine of one server. Every call is bounded in time.
 
     Each raises ``EngineUnavailable`` when the engine does not answer and ``EngineRefused`` when it says no.
     """
+
+    def at(self, server: str) -> Engine:
+        """The engine of the server of this name: its own, where that has an address; else this machine's."""
+
+    def everywhere(self) -> Mapping[str, Engine]:
+        """Every engine there is, by the name of its server; this machine's under an empty name."""
 
     def ping(self) -> None:
         """The engine answers, or this raises."""
@@ -200,8 +218,45 @@ class Engine(Protocol):
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A volume in memory of at most this size; it lives while a container that mounts it runs. Its name."""
 
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """A volume on the engine's disk that stays until it is removed; one that is there already is left as it is."""
+
     def remove_volume(self, name: str) -> None:
         """Forget a volume. One that is gone is no error."""
 
     def list_volumes(self, labels: Labels) -> Sequence[Volume]:
         """All volumes that carry every label given."""
+
+    def provide(self, folder: Path, *, image: str, labels: Labels) -> None:
+        """A folder that never changes can be mounted here as :func:`files_volume` of it: copied where it is not there yet.
+
+        On this machine, where folders are mounted as they are, there is nothing to do. ``image``: one that the engine has.
+        """
+
+    def has_volume(self, name: str) -> bool:
+        """There is a volume of this name."""
+
+    def pack_volume(self, name: str, *, image: str, labels: Labels) -> Iterator[bytes]:
+        """All that lies in a volume, as a tar in parts, with owners and rights; no program runs for it."""
+
+    def fill_volume(self, name: str, tar: Iterator[bytes], *, image: str, labels: Labels) -> None:
+        """A lasting volume of this name that holds what is in ``tar``; one that was there is replaced."""
+
+
+def files_volume(folder: Path, *, labels: Labels) -> str:
+    """The volume that holds a copy of ``folder`` on another server. A folder made anew at the same place has another."""
+    about = f"{folder} {folder.stat().st_mtime_ns}"
+    return f"practicum-{labels.get(LABEL_INSTANCE, '')}-files-{hashlib.sha256(about.encode()).hexdigest()[:20]}"
+
+
+class Alone:
+    """An engine that knows of no other server."""
+
+    def at(self, server: str) -> Engine:
+        """It is every server's."""
+        del server
+        return cast("Engine", self)
+
+    def everywhere(self) -> Mapping[str, Engine]:
+        """It is the only one."""
+        return {HERE: cast("Engine", self)}

@@ -7,18 +7,20 @@ from pathlib import Path
 from practicum.engine.base import Engine
 
 
-def get_engine(name: str, *, python: str = "", state_dir: Path | None = None) -> Engine:
+def get_engine(name: str, *, python: str = "", state_dir: Path | None = None, servers: Path | None = None) -> Engine:
     """The adapter called ``docker`` or ``local``.
 
-    ``python`` (the interns' interpreter) and ``state_dir`` are the local adapter's.
+    ``python`` (the interns' interpreter) and ``state_dir`` are the local adapter's; ``servers``: the folder of other servers'
+    engines (:mod:`.nodes`), of Docker's.
 
     Raises:
         ValueError: there is no adapter of that name.
     """
     if name == "docker":
         from practicum.engine.docker import DockerEngine
+        from practicum.engine.nodes import Nodes
 
-        return DockerEngine()
+        return DockerEngine(nodes=Nodes(servers) if servers else None)
     if name == "local" and state_dir is not None:
         from practicum.engine.local import LocalEngine
 

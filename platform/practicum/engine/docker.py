@@ -1,10 +1,4 @@
-"""The Docker Engine behind the port, with the template of an untrusted container.
-
-Every container started here has no network unless one is named, a read-only root, no capabilities, no way to gain
-privileges, a filter of system calls of our own (:mod:`.seccomp`), a non-root user, and limits on memory (swap
-included), processors, processes, files and log. A GPU is given by UUID or not at all; without one
-``NVIDIA_VISIBLE_DEVICES`` is ``void``, whatever the image says.
-"""
+"""The Docker Engine behind the port: this machine's, or another server's. What a container gets is in :mod:`.template`."""
 
 from __future__ import annotations
 
@@ -12,41 +6,47 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-from docker.types import DeviceRequest, LogConfig, Ulimit
-from docker.types import Mount as DockerMount
+from docker.types import LogConfig
 
-from practicum.engine import seccomp
+from practicum.engine import carrying, template
 from practicum.engine.base import (
+    FILES,
+    HERE,
+    LABEL_INSTANCE,
+    LABEL_KIND,
     LABEL_MANAGED,
     LOG_TAIL_BYTES,
     Container,
     ContainerSpec,
+    Engine,
     Exit,
-    Inside,
     Labels,
     OnMemory,
     Piped,
-    Program,
     Volume,
-    Word,
+    files_volume,
 )
+from practicum.engine.nodes import Node, Nodes
 from practicum.engine.wire import Wire
 from practicum.errors import EngineRefused, EngineUnavailable
 
 log = logging.getLogger(__name__)
 
 CALL_SECONDS = 60
+# Of another server: one that does not answer must not hold up those that do.
+NODE_CALL_SECONDS = 15
 TICK_SECONDS = 1
 LINE_POLL_SECONDS = 0.02
 STOP_GRACE_SECONDS = 1
-USER_ID = 1000
 GONE = (404, 409)
 NETWORK_FAULTS = (
     requests.exceptions.ConnectionError,
@@ -75,17 +75,45 @@ def _refusal(error: APIError) -> EngineRefused:
     return EngineRefused(f"The container engine refused (status {error.status_code}).")
 
 
-class DockerEngine:
-    """An :class:`~practicum.engine.base.Engine` on the Docker Engine of ``DOCKER_HOST`` (default: the local socket)."""
+def lasting(labels: Labels) -> Labels:
+    """What a volume is labelled with that outlives the container it was made for."""
+    return {LABEL_INSTANCE: labels.get(LABEL_INSTANCE, ""), LABEL_KIND: FILES}
 
-    def __init__(self) -> None:
+
+class DockerEngine:
+    """An :class:`~practicum.engine.base.Engine` on the Docker Engine of ``DOCKER_HOST`` (default: the local socket).
+
+    ``nodes``: the engines of other servers; ``node``: it is one of them, and folders of this machine are copied there.
+    """
+
+    def __init__(self, *, nodes: Nodes | None = None, node: Node | None = None) -> None:
         self._connected: docker.DockerClient | None = None
+        self._nodes = nodes
+        self._node = node
+        self._copies: dict[str, list[template.Copy]] = {}
+        self._others: dict[Node, DockerEngine] = {}
+
+    def at(self, server: str) -> DockerEngine:
+        """The engine of that server, or this one where it has no address."""
+        node = self._nodes.of(server) if self._nodes and server else None
+        return self if node is None else self._others.setdefault(node, DockerEngine(node=node))
+
+    def everywhere(self) -> Mapping[str, Engine]:
+        """This machine's and those of all servers with an address."""
+        names = self._nodes.names() if self._nodes else []
+        return {HERE: self} | {name: self.at(name) for name in names}
 
     @property
     def _client(self) -> docker.DockerClient:
         if self._connected is None:
-            self._connected = docker.from_env(timeout=CALL_SECONDS)
+            self._connected = self.connect(seconds=CALL_SECONDS if self._node is None else NODE_CALL_SECONDS)
         return self._connected
+
+    def connect(self, *, seconds: int) -> docker.DockerClient:
+        """A connection of its own, whose calls may take so long."""
+        if self._node is None:
+            return docker.from_env(timeout=seconds)
+        return self._node.connect(seconds=seconds)
 
     def close(self) -> None:
         """Give the connections back; the next call makes new ones."""
@@ -103,14 +131,71 @@ class DockerEngine:
         for mount in spec.mounts:
             if not mount.read_only:
                 mount.source.chmod(0o777)
-        with translated():
-            container = self._client.containers.create(spec.image, **_options(spec))
-            try:
-                self._launch(container, stdin=spec.stdin)
-            except BaseException:
-                container.remove(force=True)
-                raise
+        copies = self._copy(spec)
+        try:
+            with translated():
+                container = self._client.containers.create(spec.image, **template.options_of(spec, copies=copies))
+                try:
+                    self._launch(container, stdin=spec.stdin)
+                except BaseException:
+                    container.remove(force=True)
+                    raise
+        except BaseException:
+            self._forget(copies)
+            raise
+        self._copies[str(container.id)] = copies
         return str(container.id)
+
+    def _copy(self, spec: ContainerSpec) -> list[template.Copy]:
+        """On another server, volumes in place of the folders of ``spec``; what stays there is not copied twice."""
+        if self._node is None:
+            return []
+        copies: list[template.Copy] = []
+        try:
+            for mount in spec.mounts:
+                name = files_volume(mount.source, labels=spec.labels) if mount.stays else f"practicum-{uuid4().hex}"
+                copies.append(template.Copy(mount, name, image=spec.image, labels=spec.labels))
+                with translated():
+                    if mount.stays:
+                        carrying.provide(
+                            self._client, name, mount.source, image=spec.image, labels=lasting(spec.labels)
+                        )
+                    else:
+                        tar = carrying.tar_of(mount.source)
+                        carrying.fill(self._client, name, tar, image=spec.image, labels=spec.labels)
+        except BaseException:
+            self._forget(copies)
+            raise
+        return copies
+
+    def _forget(self, copies: Iterable[template.Copy]) -> None:
+        """Remove what was copied for one container; what can't be removed now is left to whoever clears away by labels."""
+        for copy in copies:
+            if not copy.mount.stays:
+                with contextlib.suppress(EngineRefused, EngineUnavailable):
+                    self.remove_volume(copy.volume)
+
+    def provide(self, folder: Path, *, image: str, labels: Labels) -> None:
+        """A copy, where it is another server's."""
+        if self._node is not None:
+            name = files_volume(folder, labels=labels)
+            with translated():
+                carrying.provide(self._client, name, folder, image=image, labels=lasting(labels))
+
+    def has_volume(self, name: str) -> bool:
+        """The engine knows it."""
+        with translated():
+            return carrying.has_volume(self._client, name)
+
+    def pack_volume(self, name: str, *, image: str, labels: Labels) -> Iterator[bytes]:
+        """Its content, as the engine reads it out."""
+        with translated():
+            yield from carrying.pack(self._client, name, image=image, labels=labels)
+
+    def fill_volume(self, name: str, tar: Iterator[bytes], *, image: str, labels: Labels) -> None:
+        """A new volume, filled."""
+        with translated():
+            carrying.fill(self._client, name, tar, image=image, labels=labels)
 
     def _launch(self, container: Any, *, stdin: str | None) -> None:
         if stdin is None:
@@ -147,7 +232,14 @@ class DockerEngine:
                 self.signal(container_id, "SIGKILL")
                 self._ended_within(container_id, seconds=CALL_SECONDS)
                 break
+        self._bring_back(container_id)
         return self._exit(container_id, timed_out=timed_out, peak=peak)
+
+    def _bring_back(self, container_id: str) -> None:
+        for copy in self._copies.get(container_id, ()):
+            if not copy.mount.read_only:
+                with translated():
+                    carrying.bring_back(self._client, container_id, copy.mount.target, into=copy.mount.source)
 
     def _ended_within(self, container_id: str, *, seconds: int) -> bool:
         """Whether it ended before ``seconds`` were over. The engine holds the request; there is no polling."""
@@ -155,6 +247,8 @@ class DockerEngine:
             self._client.api.wait(container_id, timeout=seconds)
         except requests.exceptions.ReadTimeout:
             return False
+        except requests.exceptions.ConnectTimeout as error:  # only another server's: nobody is there
+            raise EngineUnavailable("The container engine does not answer.") from error
         except requests.exceptions.ConnectionError as error:
             if "timed out" in str(error).lower():
                 return False
@@ -197,10 +291,15 @@ class DockerEngine:
     ) -> Piped:
         """Attach to it before it starts; the engine keeps nothing of what it prints."""
         until = time.monotonic() + wall_seconds
-        options = _options(spec) | {"log_config": LogConfig(type="none"), "stdin_open": source is not None}
+        copies = self._copy(spec)
+        options = template.options_of(spec, copies=copies) | {
+            "log_config": LogConfig(type="none"),
+            "stdin_open": source is not None,
+        }
         with translated():
             container = self._client.containers.create(spec.image, **options)
         container_id = str(container.id)
+        self._copies[container_id] = copies
         try:
             with translated():
                 wire = Wire(container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}))
@@ -237,6 +336,11 @@ class DockerEngine:
 
     def signal(self, container_id: str, name: str) -> None:
         """Send a signal; one that ended already is left alone."""
+        for copy in self._copies.get(container_id, ()):
+            if copy.mount.comes_later:
+                tar = carrying.tar_of(copy.mount.source)
+                with translated():
+                    carrying.put(self._client, copy.volume, tar, image=copy.image, labels=copy.labels)
         with translated(), _missing_is_fine():
             self._client.api.kill(container_id, name)
 
@@ -257,24 +361,35 @@ class DockerEngine:
         """Forget it, running or not."""
         with translated(), _missing_is_fine():
             self._client.api.remove_container(container_id, force=True, v=True)
+        self._forget(self._copies.pop(container_id, ()))
 
     def list(self, labels: Labels) -> Sequence[Container]:
         """All containers with these labels."""
         with translated():
             found = self._client.api.containers(all=True, filters={"label": _filters(labels)})
+            found = [row for row in found if row["State"] != "dead" or self._is_there(row["Id"])]
         return [
             Container(
                 id=row["Id"],
                 labels=row["Labels"],
                 running=row["State"] in ("running", "created", "restarting", "paused"),
                 started_at=datetime.fromtimestamp(row["Created"]).astimezone(),
+                addresses=_addresses(row),
             )
             for row in found
         ]
 
+    def _is_there(self, container_id: str) -> bool:
+        """An engine that was killed while it removed a container goes on listing it as dead, and knows nothing else of it."""
+        try:
+            self._client.api.inspect_container(container_id)
+        except NotFound:
+            return False
+        return True
+
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A tmpfs: its pages count against the memory of the container that writes them; no disk is touched."""
-        options = f"size={size_bytes},nr_inodes={inodes},uid={USER_ID},gid={USER_ID},mode=0700"
+        options = f"size={size_bytes},nr_inodes={inodes},uid={template.USER_ID},gid={template.USER_ID},mode=0700"
         with translated():
             volume = self._client.volumes.create(
                 name,
@@ -283,6 +398,11 @@ class DockerEngine:
                 labels={LABEL_MANAGED: "1", **labels},
             )
         return str(volume.name)
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """With the default driver; the engine itself leaves one of that name as it is."""
+        with translated():
+            return str(self._client.volumes.create(name, labels={LABEL_MANAGED: "1", **labels}).name)
 
     def remove_volume(self, name: str) -> None:
         """Forget a volume."""
@@ -294,6 +414,12 @@ class DockerEngine:
         with translated():
             found = self._client.api.volumes(filters={"label": _filters(labels)})["Volumes"] or []
         return [Volume(name=row["Name"], labels=row["Labels"] or {}) for row in found]
+
+
+def _addresses(row: dict[str, Any]) -> tuple[str, ...]:
+    """Of a container as it is listed; an engine says "" where there is none."""
+    networks = ((row.get("NetworkSettings") or {}).get("Networks") or {}).values()
+    return tuple(n[key] for n in networks for key in ("IPAddress", "GlobalIPv6Address") if n.get(key))
 
 
 def _held_bytes(memory: dict[str, Any]) -> int | None:
@@ -314,59 +440,6 @@ def _missing_is_fine() -> Iterator[None]:
     except APIError as error:
         if error.status_code not in GONE:
             raise
-
-
-def _options(spec: ContainerSpec) -> dict[str, Any]:
-    """docker-py's arguments for a spec; a pure function, so that a test can hold it against the template."""
-    limits = spec.limits
-    return {
-        "command": [_word(word) for word in spec.command],
-        "labels": {LABEL_MANAGED: "1", **spec.labels},
-        "environment": {"HOME": "/tmp", **spec.environment, "NVIDIA_VISIBLE_DEVICES": spec.gpu_uuid or "void"},  # noqa: S108
-        "user": f"{USER_ID}:{USER_ID}",
-        "working_dir": "/tmp",  # noqa: S108
-        "entrypoint": [],
-        "network_mode": spec.network or "none",
-        "read_only": True,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges", f"seccomp={seccomp.profile()}"],
-        "pids_limit": limits.pids,
-        "mem_limit": limits.memory_bytes,
-        "memswap_limit": limits.memory_bytes,
-        "nano_cpus": int(limits.cpus * 1e9),
-        "ulimits": [
-            Ulimit(name="nofile", soft=1024, hard=1024),
-            Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="fsize", soft=limits.file_size_bytes, hard=limits.file_size_bytes),
-        ],
-        "tmpfs": {"/tmp": f"size={limits.tmpfs_bytes},mode=1777,nosuid,nodev"},  # noqa: S108
-        "shm_size": limits.shm_bytes,
-        "ipc_mode": "private",
-        "init": True,
-        "log_config": LogConfig(type="json-file", config={"max-size": "1m", "max-file": "1"}),
-        "device_requests": [_device_request(spec.gpu_uuid)] if spec.gpu_uuid else [],
-        "mounts": _mounts(spec),
-        "stdin_open": spec.stdin is not None,
-    }
-
-
-def _device_request(uuid: str) -> DeviceRequest:
-    """Exactly this GPU; never a count, which would give every container the first one."""
-    return DeviceRequest(driver="nvidia", device_ids=[uuid], capabilities=[["gpu", "compute", "utility"]])
-
-
-def _mounts(spec: ContainerSpec) -> list[DockerMount]:
-    binds = [DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only) for m in spec.mounts]
-    volumes = [DockerMount(v.target, v.name, type="volume", read_only=v.read_only, no_copy=True) for v in spec.volumes]
-    return binds + volumes
-
-
-def _word(word: Word) -> str:
-    if isinstance(word, Program):
-        return f"/opt/practicum/{word.name}"
-    if isinstance(word, Inside):
-        return f"{word.target}/{word.below}" if word.below else word.target
-    return word
 
 
 def _filters(labels: Labels) -> list[str]:

@@ -51,6 +51,8 @@ class Recipe:
 
     name: str
     inputs: tuple[str, ...]
+    # What is taken instead wherever it can be had.
+    official: str = ""
 
     @property
     def dockerfile(self) -> str:
@@ -67,6 +69,13 @@ class Recipe:
 
 WORKSPACE = Recipe("workspace", (*SHARED, "images/workspace", "hub/practicum_hub/workspace", READER))
 SCORER = Recipe("scorer", (*SHARED, "images/scorer"))
+NOTEBOOKS = (WORKSPACE, SCORER)
+FRONT_END = ("package.json", "package-lock.json", ".npmrc")
+SITE = Recipe("site", ("requirements/site.txt", *FRONT_END, "manage.py", "platform", "hub", "projects", "images"))
+DATABASE = Recipe("database", ("images/database",), official="postgres:17.6-bookworm")
+TLS = Recipe("tls", ("images/tls",), official="caddy:2.10.2")
+EGRESS = Recipe("egress", ("images/prepare-system", "images/egress"))
+SERVER = (*NOTEBOOKS, SITE, DATABASE, TLS, EGRESS)
 
 
 @dataclass
@@ -79,23 +88,35 @@ class Builder:
     build_host: str = ""
     began: float = field(default_factory=time.monotonic)
 
-    def build_all(self) -> dict[str, str]:
-        """Both images exist; their tags by name.
+    def build_all(self, recipes: Sequence[Recipe] = NOTEBOOKS) -> dict[str, str]:
+        """The images exist; their tags by name.
 
         Raises:
             BuildError: says what to do.
         """
-        recipes, bases = (WORKSPACE, SCORER), self.bases()
+        tags = {recipe.name: recipe.official for recipe in recipes if recipe.official and self.pull(recipe.official)}
+        own = [recipe for recipe in recipes if recipe.name not in tags]
+        bases = self.bases(own)
         offer = certificates() | local_wheels()
         with offered(offer, address=self.bridge_address()) as self.build_host, ThreadPoolExecutor(2) as pool:
-            tags = list(pool.map(self.build, recipes, bases))
-        return {recipe.name: tag for recipe, tag in zip(recipes, tags, strict=True)}
+            built = list(pool.map(self.build, own, bases))
+        return tags | {recipe.name: tag for recipe, tag in zip(own, built, strict=True)}
 
-    def bases(self) -> list[str]:
-        """The base of the workspace and of the scorer, both on the engine or ready to be pulled."""
-        wanted = [self.base_image or WORKSPACE.default_base, self.base_image or SCORER.default_base]
+    def pull(self, image: str) -> bool:
+        """The image is on the engine; False where it is not and its registry does not answer."""
+        if self.has(image):
+            return True
+        if not self.is_within_reach(image):
+            return False
+        self.client.images.pull(image)
+        return True
+
+    def bases(self, recipes: Sequence[Recipe] = NOTEBOOKS) -> list[str]:
+        """The base of each, on the engine or ready to be pulled."""
+        wanted = [self.base_image or recipe.default_base for recipe in recipes]
         with ThreadPoolExecutor(2) as pool:
-            there = dict(zip(wanted, pool.map(self.is_within_reach, wanted), strict=True))
+            different = list(dict.fromkeys(wanted))
+            there = dict(zip(different, pool.map(self.is_within_reach, different), strict=True))
         if self.base_image and not there[self.base_image]:
             raise BuildError(f"The base image {self.base_image} is neither on the engine nor can it be pulled.")
         missing = [name for name in dict.fromkeys(wanted) if not there[name]]
@@ -292,16 +313,25 @@ def _run(command: Sequence[str], *, what: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Build both and say their tags; with ``--output``, also to a JSON file."""
+    """Build them and say their tags; with ``--output``, also to a JSON file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--output", type=Path, help='a JSON file for the tags: {"workspace": ..., "scorer": ...}')
-    parser.add_argument("--base-image", default="", help="start both images from this one")
+    parser.add_argument(
+        "--egress", action="store_true", help="also the notebooks' way out, which a demo has no use for"
+    )
+    parser.add_argument("--base-image", default="", help="start the images from this one")
+    parser.add_argument(
+        "--server",
+        action="store_true",
+        help="also what else a server runs: site, database, TLS, the notebooks' way out",
+    )
     parser.add_argument("--torch", choices=["auto", "cpu", "cuda"], default="auto", help="auto: cuda where a GPU is")
     options = parser.parse_args(argv)
     try:
         client = docker.from_env(timeout=1800)
         client.ping()
-        tags = Builder(client, base_image=options.base_image, torch=options.torch).build_all()
+        recipes = SERVER if options.server else (*NOTEBOOKS, *([EGRESS] if options.egress else []))
+        tags = Builder(client, base_image=options.base_image, torch=options.torch).build_all(recipes)
     except BuildError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +27,7 @@ import psutil
 from practicum.engine.base import (
     LABEL_MANAGED,
     LOG_TAIL_BYTES,
+    Alone,
     Container,
     ContainerSpec,
     Exit,
@@ -50,7 +51,7 @@ STOP_SECONDS = 3.0
 CHUNK_BYTES = 1 << 20
 
 
-class LocalEngine:
+class LocalEngine(Alone):
     """An :class:`~practicum.engine.base.Engine` of processes; ``python`` is the interns' interpreter."""
 
     def __init__(self, *, python: str, state_dir: Path) -> None:
@@ -59,6 +60,24 @@ class LocalEngine:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         (state_dir / "containers").mkdir(parents=True, exist_ok=True)
         (state_dir / "volumes").mkdir(parents=True, exist_ok=True)
+
+    def provide(self, folder: Path, *, image: str, labels: Labels) -> None:
+        """Folders are used as they are."""
+        del folder, image, labels
+
+    def has_volume(self, name: str) -> bool:
+        """There is a folder for it."""
+        return (self.state_dir / "volumes" / name).is_dir()
+
+    def pack_volume(self, name: str, *, image: str, labels: Labels) -> Iterator[bytes]:
+        """There is nowhere to take it to."""
+        del image, labels
+        raise EngineRefused(f"Without a container engine the volume {name} stays where it is.")
+
+    def fill_volume(self, name: str, tar: Iterator[bytes], *, image: str, labels: Labels) -> None:
+        """There is nowhere to take it from."""
+        del tar, image, labels
+        raise EngineRefused(f"Without a container engine the volume {name} is not filled.")
 
     def ping(self) -> None:
         """This machine answers."""
@@ -280,7 +299,11 @@ class LocalEngine:
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """A folder; its size is not limited here."""
         del size_bytes, inodes
-        (self.state_dir / "volumes" / name / "files").mkdir(parents=True)
+        return self.create_volume(name, labels=labels)
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """A folder."""
+        (self.state_dir / "volumes" / name / "files").mkdir(parents=True, exist_ok=True)
         (self.state_dir / "volumes" / name / "labels.json").write_text(json.dumps({LABEL_MANAGED: "1", **labels}))
         return name
 

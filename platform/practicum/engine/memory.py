@@ -5,17 +5,20 @@ Script it with :meth:`MemoryEngine.will`: for each kind of container, what it pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 
 from practicum.engine.base import (
+    HERE,
     LABEL_KIND,
     LABEL_MANAGED,
     LOG_TAIL_BYTES,
     Container,
     ContainerSpec,
+    Engine,
     Exit,
     Labels,
     OnMemory,
@@ -52,7 +55,10 @@ class _Held:
 
 
 class MemoryEngine:
-    """The twin. ``is_away`` makes every call raise ``EngineUnavailable``."""
+    """The twin. ``is_away`` makes every call raise ``EngineUnavailable``; ``others``: the engines of further servers.
+
+    ``contents``: what lies in volumes that were filled; ``provided``: the folders that were copied.
+    """
 
     def __init__(self) -> None:
         self.is_away = False
@@ -62,6 +68,41 @@ class MemoryEngine:
         self.volumes: dict[str, Volume] = {}
         self.started: list[ContainerSpec] = []
         self.given: list[bytes] = []
+        self.others: dict[str, MemoryEngine] = {}
+        self.contents: dict[str, bytes] = {}
+        self.provided: list[Path] = []
+
+    def at(self, server: str) -> MemoryEngine:
+        """The other one of that name, or this."""
+        return self.others.get(server, self)
+
+    def everywhere(self) -> Mapping[str, Engine]:
+        """This and the others."""
+        return {HERE: self, **self.others}
+
+    def provide(self, folder: Path, *, image: str, labels: Labels) -> None:
+        """Note it."""
+        del image, labels
+        self.ping()
+        self.provided.append(folder)
+
+    def has_volume(self, name: str) -> bool:
+        """It was made."""
+        self.ping()
+        return name in self.volumes
+
+    def pack_volume(self, name: str, *, image: str, labels: Labels) -> Iterator[bytes]:
+        """What it was filled with."""
+        del image, labels
+        self.ping()
+        yield self.contents.get(name, b"")
+
+    def fill_volume(self, name: str, tar: Iterator[bytes], *, image: str, labels: Labels) -> None:
+        """Note the volume and what it holds."""
+        del image
+        self.ping()
+        self.contents[name] = b"".join(tar)
+        self.volumes[name] = Volume(name=name, labels={LABEL_MANAGED: "1", **labels})
 
     def will(self, kind: str, script: Script) -> None:
         """Containers labelled ``kind`` behave as ``script`` says."""
@@ -180,6 +221,10 @@ class MemoryEngine:
     def create_output_volume(self, name: str, *, size_bytes: int, inodes: int, labels: Labels) -> str:
         """Note the volume."""
         del size_bytes, inodes
+        return self.create_volume(name, labels=labels)
+
+    def create_volume(self, name: str, *, labels: Labels) -> str:
+        """Note the volume."""
         self.ping()
         self.volumes[name] = Volume(name=name, labels={LABEL_MANAGED: "1", **labels})
         return name

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +20,7 @@ from practicum.evaluation import rules, slots, telling
 from practicum.evaluation.models import Fault, Phase, Run, RunEvent, RunState, Score, SeedResult
 from practicum.gpus.models import LeaseState
 from practicum.internships.readiness import note_figures
+from practicum.lib import counting
 
 CANDIDATES = 8
 
@@ -158,7 +160,21 @@ def give_back(claim: Claim, *, reason: str, now: datetime, counts: bool = True) 
     slots.ask_again(run, now=now)
     _tell(run, state="queued", message="Something on our side failed; it is tried again by itself", now=now)
     record("run.retried", subject=run, actor=None, now=now, token=claim.token, reason=reason)
+    transaction.on_commit(counting.RUNS_RETRIED.inc)
     return run
+
+
+@transaction.atomic
+def queue_all_again(*, reason: str, now: datetime) -> int:
+    """Every open evaluation waits, for as long as one that was just asked for, and the try that was under way never counts.
+
+    Whoever had a claim on one has none any more. Returns how many there are.
+    """
+    for run_id, token in Run.objects.filter(state=RunState.RUNNING).values_list("pk", "token"):
+        give_back(Claim(run_id, token), reason=reason, now=now, counts=False)
+    waiting = Run.objects.filter(state=RunState.QUEUED)
+    changes: dict[str, Any] = {"token": F("token") + 1, "not_before": None, "deadline": now + rules.QUEUED_AT_MOST}
+    return waiting.update(**changes)
 
 
 def expire(*, now: datetime) -> list[int]:
@@ -208,7 +224,14 @@ def _end(claim: Claim, *, state: RunState, outcome: rules.Outcome, now: datetime
         Score.objects.create(run=run, scored_at=now, **_values(run, outcome=outcome))
         _note_figures(run, outcome=outcome, now=now)
     telling.ended(run, now=now)
+    transaction.on_commit(partial(_count_end, run, now=now))
     return run
+
+
+def _count_end(run: Run, *, now: datetime) -> None:
+    counting.RUNS_ENDED.labels(str(run.state), str(run.fault)).inc()
+    if run.state == RunState.SCORED:
+        counting.SCORE_SECONDS.observe((now - run.queued_at).total_seconds())
 
 
 def _note_figures(run: Run, *, outcome: rules.Outcome, now: datetime) -> None:
@@ -231,7 +254,7 @@ def _rows(claim: Claim, *, state: RunState) -> Any:
 def _move(claim: Claim, *, state: RunState, changes: dict[str, Any]) -> Run:
     if not _rows(claim, state=state).update(**changes):
         raise _stale()
-    loaded = ("submission__version__project", "submission__internship", "lease__slot", "judge__project")
+    loaded = ("submission__version__project", "submission__internship", "lease__slot__server", "judge__project")
     return Run.objects.select_related(*loaded).get(pk=claim.run_id)
 
 

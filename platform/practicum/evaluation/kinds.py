@@ -37,8 +37,8 @@ def mounts_of(submission: Submission, *, is_trained: bool) -> list[Mount]:
     version = submission.version
     mounts = [Mount(submission.folder, "/submission"), Mount(version.hidden_folder / "inputs", "/inputs")]
     if submission.kind == "notebook":
-        return [*mounts, Mount(version.folder / "public", "/data")]
-    return [*mounts, Mount(version.folder / "public", "/public")] if is_trained else mounts
+        return [*mounts, Mount(version.folder / "public", "/data", stays=True)]
+    return [*mounts, Mount(version.folder / "public", "/public", stays=True)] if is_trained else mounts
 
 
 def words_of_keeping() -> list[Word]:

@@ -119,6 +119,7 @@ class Bench:
     memory: MemoryCurve = field(default_factory=MemoryCurve)
 
     def __post_init__(self) -> None:
+        self.engine = self.engine.at(slots.server_of(self.run))
         self.claim = Claim(self.run.pk, self.run.token)
         self.allowance = slots.allowance_of(self.run)
         self.plan = plan_of(self.run.submission)
@@ -353,7 +354,7 @@ class Bench:
         if self.kept:
             given.append(Mount(self.kept, kinds.KEPT, read_only=False))
         if self.told:
-            given.append(Mount(self.told, MEASURED_AT))
+            given.append(Mount(self.told, MEASURED_AT, comes_later=True))
         volumes = [] if handed_in else [VolumeMount(self.volume, "/predictions", read_only=True)]
         return ContainerSpec(
             image=settings.PRACTICUM_SCORER_IMAGE,
@@ -365,7 +366,7 @@ class Bench:
             ],
             labels=self.labels(SCORE),
             mounts=[
-                Mount(judge.folder / "project", "/project"),
+                Mount(judge.folder / "project", "/project", stays=True),
                 Mount(version.hidden_folder / "answers", "/answers"),
                 *given,
             ],

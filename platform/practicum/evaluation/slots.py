@@ -15,7 +15,7 @@ from django.db.models import Q
 
 from practicum.accounts.models import User
 from practicum.engine import LABEL_INSTANCE, LABEL_LEASE, Engine
-from practicum.errors import Conflict, Stale
+from practicum.errors import Conflict, EngineError, Stale
 from practicum.evaluation import rules
 from practicum.evaluation.curves import thinned
 from practicum.evaluation.models import OPEN_RUN_STATES, Fault, Run, RunState
@@ -79,6 +79,11 @@ def gpu_of(run: Run) -> str | None:
     return slot.uuid if slot is not None and slot.kind == SlotKind.GPU else None
 
 
+def server_of(run: Run) -> str:
+    """The server its slot is on; empty for a run without one, which runs on this machine."""
+    return run.lease.server_name if run.lease else ""
+
+
 def gpu_curve_of(run: Run) -> list[list[float | None]]:
     """What the agent saw of the run's GPU since the run began: second, percent at work, bytes; empty without a GPU."""
     if run.lease is None or run.started_at is None or gpu_of(run) is None:
@@ -133,23 +138,31 @@ def settle(*, engine: Engine, now: datetime) -> int:
     A worker that ended its run itself starts nothing more on its slot: that one need not have been silent.
 
     Raises:
-        EngineError: the engine can't be asked; nothing is released.
+        EngineError: this machine's engine can't be asked. The leases of a server whose engine can't are kept.
     """
-    released = 0
-    for lease in Lease.objects.filter(purpose=Purpose.EVALUATION, state__in=LIVE_STATES):
+    released, faults = 0, list[EngineError]()
+    live = Lease.objects.filter(purpose=Purpose.EVALUATION, state__in=LIVE_STATES)
+    for lease in live.select_related("slot__server"):
         is_silent = lease.heartbeat is None or now - lease.heartbeat > rules.CLAIM_HOLDS
         is_used = Run.objects.filter(lease=lease, state__in=OPEN_RUN_STATES).exists()
         has_ended = not is_used and Run.objects.filter(lease=lease).filter(ENDED_BY_ITS_WORKER).exists()
         if has_ended or (is_silent and (lease.state == LeaseState.DRAINING or not is_used)):
-            released += _release_if_gone(lease, engine=engine, now=now)
+            try:
+                released += _release_if_gone(lease, engine=engine, now=now)
+            except EngineError as fault:
+                log.warning("lease %s is kept: %s", lease.pk, fault)
+                faults += [fault] if engine.at(lease.server_name) is engine else []
     lost = Run.objects.filter(state=RunState.QUEUED, lease__isnull=False).exclude(lease__state__in=OPEN_STATES)
     for run in lost.select_related("submission__version", "submission__internship", "lease"):
         ask(run, requested_by=run.requested_by, now=now)
+    if faults:
+        raise faults[0]
     return released
 
 
 def _release_if_gone(lease: Lease, *, engine: Engine, now: datetime) -> bool:
     labels = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE, LABEL_LEASE: str(lease.pk)}
+    engine = engine.at(lease.server_name)
     for container in engine.list(labels):
         engine.stop(container.id)
         engine.remove(container.id)

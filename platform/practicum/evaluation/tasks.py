@@ -7,12 +7,22 @@ of life; then any worker gives the run back to the line and clears away its cont
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from django.conf import settings
 
-from practicum.engine import LABEL_INSTANCE, LABEL_KIND, LABEL_RUN, LABEL_TOKEN, Engine, Labels
+from practicum.engine import (
+    LABEL_INSTANCE,
+    LABEL_KIND,
+    LABEL_RUN,
+    LABEL_TOKEN,
+    Container,
+    Engine,
+    Labels,
+    Volume,
+)
+from practicum.engine.nodes import ask_all
 from practicum.evaluation import claims, runner, slots
 from practicum.evaluation.models import Run, RunState
 from practicum.evaluation.outages import is_settling
@@ -36,7 +46,7 @@ def claim_and_run(now: datetime, *, engine: Engine, worker_name: str, clock: Clo
     claims.expire(now=now)
     if not Run.objects.filter(state=RunState.QUEUED).exists():
         return False
-    engine.ping()
+    engine.ping()  # this machine's: most runs are for it, and one for another server that is away is given back
     run = claims.claim_next(worker=worker_name, now=now)
     if run is None:
         return False
@@ -60,22 +70,35 @@ def reconcile(now: datetime, *, engine: Engine) -> None:
 def clear_away(*, engine: Engine) -> int:
     """Remove containers and volumes of runs that do not run with that token (any more); returns how many.
 
-    The engine is asked before the rows: what is found belongs to a claim that the rows know of.
+    The engines are asked before the rows: what is found belongs to a claim that the rows know of.
     """
+    survey = ask_all(engine, _found)
+    running = set(Run.objects.filter(state=RunState.RUNNING).values_list("pk", "token"))
+    removed = 0
+    for server, (containers, volumes) in survey.answers.items():
+        stray = [container for container in containers if _claim_of(container.labels) not in running]
+        left = [volume for volume in volumes if _claim_of(volume.labels) not in running]
+        _remove(stray, left, engine=engine.at(server))
+        removed += len(stray) + len(left)
+    if removed:
+        log.warning("cleared away %d containers and volumes of runs that are over", removed)
+    survey.check()
+    return removed
+
+
+def _found(engine: Engine) -> tuple[list[Container], list[Volume]]:
+    """What one engine has of runs."""
     mine = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
     containers = [c for kind in KINDS for c in engine.list(mine | {LABEL_KIND: kind})]
-    volumes = [v for kind in KINDS for v in engine.list_volumes(mine | {LABEL_KIND: kind})]
-    running = set(Run.objects.filter(state=RunState.RUNNING).values_list("pk", "token"))
-    stray = [container for container in containers if _claim_of(container.labels) not in running]
-    left = [volume for volume in volumes if _claim_of(volume.labels) not in running]
-    for container in stray:
+    return containers, [v for kind in KINDS for v in engine.list_volumes(mine | {LABEL_KIND: kind})]
+
+
+def _remove(containers: Iterable[Container], volumes: Iterable[Volume], *, engine: Engine) -> None:
+    for container in containers:
         engine.stop(container.id)
         engine.remove(container.id)
-    for volume in left:
+    for volume in volumes:
         engine.remove_volume(volume.name)
-    if stray or left:
-        log.warning("cleared away %d containers and %d volumes of runs that are over", len(stray), len(left))
-    return len(stray) + len(left)
 
 
 def _claim_of(labels: Labels) -> tuple[int, int]:

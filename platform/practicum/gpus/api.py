@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from practicum.errors import Invalid
+from practicum.gpus.agent_figures import Figures, keep_figures
 from practicum.gpus.inventory import Gpu, Instance, Report, register_report
 from practicum.gpus.telemetry import GpuUse, Sample, Use
 from practicum.gpus.tokens import server_of
@@ -26,6 +27,7 @@ MAX_USES = 512
 MAX_NUMBER = 2**53
 MAX_AGE_SECONDS = 2 * 86_400.0
 MAX_SAMPLE_SECONDS = 60.0
+MAX_UPTIME_SECONDS = 100 * 365 * 86_400.0
 # "GPU-" and "MIG-" and a UUID, as NVML gives them; never "all", never an index, never a list.
 GPU_UUID = re.compile(r"GPU-[A-Za-z0-9-]{8,72}")
 MIG_UUID = re.compile(r"MIG-[A-Za-z0-9/-]{8,76}")
@@ -48,8 +50,20 @@ def report(request: HttpRequest) -> HttpResponse:
         versions=payload.texts("versions", at_most=20, max_length=120),
         samples=[_sample(entry, now=now) for entry in payload.objects("samples", at_most=MAX_SAMPLES)],
     )
+    figures = _figures(payload)
     register_report(server, report=taken, now=now)
+    if figures is not None:
+        keep_figures(server, figures=figures)
     return HttpResponse(status=204)
+
+
+def _figures(payload: Payload) -> Figures | None:
+    """What the agent tells of itself; an older one tells nothing."""
+    told = payload.entry_or_none("figures")
+    if told is None:
+        return None
+    counts = {name: told.integer(name, maximum=MAX_NUMBER) for name in ("sent", "refused", "kept", "lost", "faults")}
+    return Figures(**counts, uptime_seconds=told.number("uptime_seconds", maximum=MAX_UPTIME_SECONDS))
 
 
 def _gpus(payload: Payload) -> list[Gpu]:

@@ -19,11 +19,13 @@ from practicum.audit.services import record
 from practicum.errors import Conflict, NotFound
 from practicum.gpus.models import LIVE_STATES, Lease, Pool, PoolKind, Server, ServerState, Slot, SlotKind
 from practicum.gpus.telemetry import Sample, take_samples
+from practicum.internships.models import Cohort
 from practicum.lib.digest import digest_bytes
 
 CPU_POOL = "CPU slots"
 DRAINED = "The server {server} is being taken out of use."
 SLUG_LENGTH = 80
+POOL_NAME_LENGTH = 120
 DIVIDED_ANEW = "It was divided anew while a lease held it. It is given away when that lease has ended."
 REPORTED = (
     "server",
@@ -90,7 +92,7 @@ def register_report(server: Server, *, report: Report, now: datetime) -> Server:
     Raises:
         Conflict: a GPU it lists is held on another server; nothing was taken over.
     """
-    server = Server.objects.select_for_update().get(pk=server.pk)
+    server = Server.objects.select_for_update(of=("self",)).select_related("cohort").get(pk=server.pk)
     _take_slots(server, report=report, now=now)
     last = server.last_sample if report.boot == server.boot else 0
     take_samples(server, samples=[sample for sample in report.samples if sample.number > last], now=now)
@@ -118,7 +120,7 @@ def _take_slots(server: Server, *, report: Report, now: datetime) -> None:
 
 
 def _slots_of(report: Report, *, server: Server) -> list[Slot]:
-    pools: dict[str, Pool] = {}
+    pools = Pools(server.cohort)
     shared = Slot.objects.filter(uuid__in=[gpu.uuid for gpu in report.gpus], part=0, parts__gt=1)
     shares = dict(shared.values_list("uuid", "parts"))
     slots = [
@@ -136,10 +138,10 @@ def _slots_of(report: Report, *, server: Server) -> list[Slot]:
     return slots
 
 
-def _whole_or_shared(gpu: Gpu, *, parts: int, pools: dict[str, Pool]) -> Iterator[Slot]:
+def _whole_or_shared(gpu: Gpu, *, parts: int, pools: Pools) -> Iterator[Slot]:
     for part in range(parts):
         yield Slot(
-            pool=gpu_pool(gpu.model, memory_bytes=gpu.memory_bytes, parts=parts, pools=pools),
+            pool=pools.of_gpu(gpu.model, memory_bytes=gpu.memory_bytes, parts=parts),
             kind=SlotKind.GPU,
             index=gpu.index,
             uuid=gpu.uuid,
@@ -154,11 +156,11 @@ def _whole_or_shared(gpu: Gpu, *, parts: int, pools: dict[str, Pool]) -> Iterato
         )
 
 
-def _instances(gpu: Gpu, *, pools: dict[str, Pool]) -> Iterator[Slot]:
+def _instances(gpu: Gpu, *, pools: Pools) -> Iterator[Slot]:
     for instance in gpu.instances or ():
         name = f"{gpu.model} MIG {instance.profile}"
         yield Slot(
-            pool=_pool(name, kind=PoolKind.MIG, memory_bytes=instance.memory_bytes, pools=pools),
+            pool=pools.of(name, kind=PoolKind.MIG, memory_bytes=instance.memory_bytes),
             kind=SlotKind.GPU,
             index=gpu.index,
             uuid=instance.uuid,
@@ -171,30 +173,35 @@ def _instances(gpu: Gpu, *, pools: dict[str, Pool]) -> Iterator[Slot]:
         )
 
 
-def _cpu_slot(index: int, *, server: Server, pools: dict[str, Pool]) -> Slot:
-    pool = _pool(CPU_POOL, kind=PoolKind.CPU, pools=pools)
+def _cpu_slot(index: int, *, server: Server, pools: Pools) -> Slot:
+    pool = pools.of(CPU_POOL, kind=PoolKind.CPU)
     return Slot(pool=pool, kind=SlotKind.CPU, index=index, uuid=f"cpu:{server.name}:{index}", model="CPU")
 
 
-def gpu_pool(model: str, *, memory_bytes: int, parts: int, pools: dict[str, Pool] | None = None) -> Pool:
-    """The pool of whole GPUs of this model, or of their ``parts``-th parts."""
-    if parts == 1:
-        return _pool(model, kind=PoolKind.GPU, memory_bytes=memory_bytes, pools=pools)
-    name = f"{model}, 1/{parts} shared"
-    return _pool(name, kind=PoolKind.SHARED, memory_bytes=memory_bytes // parts, pools=pools)
+class Pools:
+    """The pools of one server's slots, each asked for once; those of a machine for one ``cohort`` are that cohort's alone."""
+
+    def __init__(self, cohort: Cohort | None) -> None:
+        self._cohort = cohort
+        self._found: dict[str, Pool] = {}
+
+    def of(self, name: str, *, kind: PoolKind, memory_bytes: int = 0) -> Pool:
+        """The pool of slots of this name and kind."""
+        if name not in self._found:
+            whole = f"{name}, {self._cohort.name} only" if self._cohort else name
+            self._found[name] = pool_of(name=whole, kind=kind, memory_bytes=memory_bytes, cohort=self._cohort)
+        return self._found[name]
+
+    def of_gpu(self, model: str, *, memory_bytes: int, parts: int) -> Pool:
+        """The pool of whole GPUs of this model, or of their ``parts``-th parts."""
+        if parts == 1:
+            return self.of(model, kind=PoolKind.GPU, memory_bytes=memory_bytes)
+        return self.of(f"{model}, 1/{parts} shared", kind=PoolKind.SHARED, memory_bytes=memory_bytes // parts)
 
 
-def _pool(name: str, *, kind: PoolKind, memory_bytes: int = 0, pools: dict[str, Pool] | None = None) -> Pool:
-    """The pool of this name, asked for once a report."""
-    found = {} if pools is None else pools
-    if name not in found:
-        found[name] = pool_of(name=name, kind=kind, memory_bytes=memory_bytes)
-    return found[name]
-
-
-def pool_of(*, name: str, kind: PoolKind, memory_bytes: int = 0) -> Pool:
+def pool_of(*, name: str, kind: PoolKind, memory_bytes: int = 0, cohort: Cohort | None = None) -> Pool:
     """The pool of slots of this kind; made when the first is reported."""
-    facts = {"name": name, "kind": kind, "memory_bytes": memory_bytes}
+    facts = {"name": name[:POOL_NAME_LENGTH], "kind": kind, "memory_bytes": memory_bytes, "cohort": cohort}
     slug = slugify(name) or str(kind)
     if len(slug) > SLUG_LENGTH:
         slug = f"{slug[: SLUG_LENGTH - 9]}-{digest_bytes(name.encode())[:8]}"

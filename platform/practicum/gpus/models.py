@@ -33,7 +33,9 @@ class Server(models.Model):
     """A machine with GPUs (or, without any, with CPU slots). ``seen_at`` is its agent's last report.
 
     ``boot`` and ``last_sample``: the run of the agent that reported last and the number of its last sample that was
-    counted; nothing is counted twice. ``drain_until``: leases that are still there then are ended.
+    counted; nothing is counted twice. ``drain_until``: leases that are still there then are ended. ``away_since``: its
+    engine does not answer, or nobody has looked since whether what runs there may; it is given to nobody until then.
+    ``cohort``: it is somebody's own machine, for this cohort alone and for notebooks alone.
     """
 
     name = models.SlugField(max_length=60, unique=True)
@@ -41,6 +43,8 @@ class Server(models.Model):
     seen_at = models.DateTimeField(null=True, blank=True)
     versions = models.JSONField(default=dict, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
+    away_since = models.DateTimeField(null=True, blank=True)
+    cohort = models.ForeignKey(Cohort, null=True, blank=True, on_delete=models.PROTECT, related_name="servers")
     boot = models.CharField(max_length=32, blank=True)
     last_sample = models.PositiveBigIntegerField(default=0)
 
@@ -85,6 +89,8 @@ class PoolKind(models.TextChoices):
 class Pool(models.Model):
     """Slots of one kind: any of them serves a request for this pool. Made when an agent first reports such a slot.
 
+    ``cohort``: they are on a machine that is for this cohort alone; nobody else's notebook, and no evaluation, gets one.
+
     ``turn`` grows whenever slots are given or asked back and whenever quotas change: what was decided on the rows of an
     earlier turn is not done, so that allocators at once can't together pass a limit.
     """
@@ -94,6 +100,7 @@ class Pool(models.Model):
     kind = models.CharField(max_length=6, choices=PoolKind)
     memory_bytes = models.BigIntegerField(default=0, help_text="Of one slot; 0 for CPU slots.")
     turn = models.PositiveBigIntegerField(default=0, editable=False)
+    cohort = models.ForeignKey(Cohort, null=True, blank=True, on_delete=models.PROTECT, related_name="pools")
 
     class Meta:
         ordering = ["kind", "name"]
@@ -320,6 +327,11 @@ class Lease(models.Model):
     def is_live(self) -> bool:
         """It holds its slot."""
         return self.state in LIVE_STATES
+
+    @property
+    def server_name(self) -> str:
+        """The server its slot is on; empty while it has none."""
+        return self.slot.server.name if self.slot is not None else ""
 
 
 class LeaseUse(models.Model):

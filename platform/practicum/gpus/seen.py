@@ -1,6 +1,7 @@
 """The rows as the policy sees them.
 
-A lease without a pool stands in line for the first pool that has usable slots, whole GPUs first. Usage fades with a
+A lease without a pool stands in line for the first pool that has usable slots, whole GPUs first; a notebook of a cohort that
+has a machine of its own for a GPU there, while one is free. Usage fades with a
 half-life of seven days and is forgotten after four weeks; it is read again once a minute at most.
 """
 
@@ -71,7 +72,7 @@ def snapshot(*, now: datetime) -> policy.Snapshot:
     """What the policy decides on, as the rows are now."""
     slots = _slots()
     first = _first_pool(slots)
-    requests, holdings = _leases(first, now=now)
+    requests, holdings = _leases(first, own=_own_pools(slots), now=now)
     return policy.Snapshot(
         slots=slots,
         requests=requests,
@@ -84,21 +85,43 @@ def snapshot(*, now: datetime) -> policy.Snapshot:
 
 def _slots() -> tuple[policy.Slot, ...]:
     rows = Slot.objects.values_list(
-        "pk", "pool_id", "server__name", "index", "is_present", "fault", "server__state", "parts", "gpu"
+        "pk",
+        "pool_id",
+        "server__name",
+        "index",
+        "is_present",
+        "fault",
+        "server__state",
+        "server__away_since",
+        "parts",
+        "gpu",
     )
     return tuple(
         policy.Slot(
-            pk, pool, server, index, is_present and not fault and state == ServerState.ONLINE, gpu if parts > 1 else ""
+            pk, pool, server, index,
+            is_present and not fault and state == ServerState.ONLINE and away is None, gpu if parts > 1 else "",
         )
-        for pk, pool, server, index, is_present, fault, state, parts, gpu in rows.order_by()
-    )
+        for pk, pool, server, index, is_present, fault, state, away, parts, gpu in rows.order_by()
+    )  # fmt: skip
 
 
 def _first_pool(slots: Iterable[policy.Slot]) -> int:
-    """The pool of leases that name none: one with usable slots, whole GPUs first."""
+    """The pool of leases that name none: one with usable slots that is for all, whole GPUs first."""
     usable = {slot.pool for slot in slots if slot.is_usable}
-    kinds = Pool.objects.filter(pk__in=usable).values_list("pk", "kind")
+    kinds = Pool.objects.filter(pk__in=usable, cohort__isnull=True).values_list("pk", "kind")
     return min(kinds, key=lambda row: (KIND_ORDER.index(PoolKind(row[1])), row[0]), default=(NO_POOL, ""))[0]
+
+
+def _own_pools(slots: Iterable[policy.Slot]) -> dict[int, int]:
+    """By cohort, a pool that is for it alone and has a free GPU: its notebooks go there before they go to one for all."""
+    kept = dict(Pool.objects.filter(cohort__isnull=False).exclude(kind=PoolKind.CPU).values_list("pk", "cohort_id"))
+    if not kept:
+        return {}
+    held = set(
+        Lease.objects.filter(slot__pool__in=kept, state__in=LIVE_STATES).order_by().values_list("slot", flat=True)
+    )
+    free = {slot.pool for slot in slots if slot.pool in kept and slot.is_usable and slot.id not in held}
+    return {kept[pool]: pool for pool in sorted(free, reverse=True)}
 
 
 def usual_pool() -> int:
@@ -106,7 +129,9 @@ def usual_pool() -> int:
     return _first_pool(_slots())
 
 
-def _leases(first: int, *, now: datetime) -> tuple[tuple[policy.Request, ...], tuple[policy.Holding, ...]]:
+def _leases(
+    first: int, *, own: Mapping[int, int], now: datetime
+) -> tuple[tuple[policy.Request, ...], tuple[policy.Holding, ...]]:
     requests: list[policy.Request] = []
     holdings: list[policy.Holding] = []
     # Times are dear to read: of each lease no more of them than what it is decided by.
@@ -120,7 +145,8 @@ def _leases(first: int, *, now: datetime) -> tuple[tuple[policy.Request, ...], t
         )
     ):  # fmt: skip
         if state == LeaseState.QUEUED:
-            requests.append(policy.Request(id, user, cohort, pool or first, purpose, moment(begun), 1, duration))
+            usual = own.get(cohort, first) if purpose == Purpose.SESSION else first
+            requests.append(policy.Request(id, user, cohort, pool or usual, purpose, moment(begun), 1, duration))
         else:
             holdings.append(
                 policy.Holding(

@@ -116,7 +116,8 @@ def live_leases() -> QuerySet[Lease]:
 
 def draining_leases(purposes: Iterable[Purpose]) -> list[Lease]:
     """Leases whose holder was told to stop and whose container is not yet seen gone."""
-    rows = Lease.objects.filter(purpose__in=list(purposes), state=LeaseState.DRAINING).select_related("user")
+    rows = Lease.objects.filter(purpose__in=list(purposes), state=LeaseState.DRAINING)
+    rows = rows.select_related("user", "slot__server")
     return list(rows.order_by("requested_at", "id"))
 
 
@@ -251,16 +252,22 @@ def held_by_hour(spans: Iterable[tuple[datetime, datetime]], *, first: datetime,
     return [step + part for step, part in zip(accumulate(steps), parts, strict=True)][:hours]
 
 
+def _given_to_all() -> QuerySet[Slot]:
+    """Slots that may be given to whoever asks, whether they are held or not."""
+    there = Slot.objects.filter(is_present=True, fault="", pool__cohort__isnull=True)
+    return there.filter(server__state=ServerState.ONLINE, server__away_since__isnull=True)
+
+
 def free_cpu_pool() -> Pool | None:
     """A pool of CPU slots with a free one, or None."""
-    free = Slot.objects.filter(is_present=True, fault="", server__state=ServerState.ONLINE)
+    free = _given_to_all()
     free = free.exclude(leases__state__in=LIVE_STATES)
     return Pool.objects.filter(kind=PoolKind.CPU, pk__in=free.values("pool")).first()
 
 
 def cpu_pool() -> Pool | None:
     """A pool with CPU slots online, free or not; None where there are none."""
-    online = Slot.objects.filter(is_present=True, fault="", server__state=ServerState.ONLINE)
+    online = _given_to_all()
     return Pool.objects.filter(kind=PoolKind.CPU, pk__in=online.values("pool")).first()
 
 

@@ -16,8 +16,9 @@ from practicum.accounts.models import User
 from practicum.audit.services import record
 from practicum.errors import Conflict, Invalid, NotFound, Stale
 from practicum.gpus import inventory, selectors, services
-from practicum.gpus.models import LIVE_STATES, Lease, Server, ServerState, Slot
+from practicum.gpus.models import LIVE_STATES, AgentToken, Lease, Server, ServerState, Slot
 from practicum.gpus.tokens import make_token
+from practicum.internships.models import Cohort
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ def set_shares(name: str, *, gpu: str, shares: int, actor: User, now: datetime) 
 
 
 def _divide(first: Slot, *, shares: int) -> None:
-    pool = inventory.gpu_pool(first.model, memory_bytes=first.memory_bytes, parts=shares)
+    pools = inventory.Pools(first.server.cohort)
+    pool = pools.of_gpu(first.model, memory_bytes=first.memory_bytes, parts=shares)
     of_gpu = Slot.objects.filter(uuid=first.uuid)
     of_gpu.update(parts=shares, pool=pool)
     of_gpu.filter(part__gte=shares).update(is_present=False)
@@ -174,3 +176,71 @@ def _divide(first: Slot, *, shares: int) -> None:
         for part in range(shares)
         if part not in there
     )
+
+
+@transaction.atomic
+def note_away(name: str, *, now: datetime) -> bool:
+    """The engine of this server does not answer: it is given to nobody until :func:`note_back`. True if that is new."""
+    is_new = bool(Server.objects.filter(name=name, away_since__isnull=True).update(away_since=now))
+    if is_new:
+        record("server.away", subject=Server.objects.get(name=name), actor=None, now=now, name=name)
+    return is_new
+
+
+@transaction.atomic
+def note_back(name: str, *, now: datetime) -> bool:
+    """Its engine answers, and what may not run there was ended: it serves. True if that is new."""
+    is_new = bool(Server.objects.filter(name=name, away_since__isnull=False).update(away_since=None))
+    if is_new:
+        record("server.back", subject=Server.objects.get(name=name), actor=None, now=now, name=name)
+    return is_new
+
+
+@transaction.atomic
+def join(name: str, *, is_known: bool, actor: User, now: datetime, cohort: Cohort | None = None) -> str:
+    """A server with an engine of its own, and a new token for its agent; those before it open nothing any more.
+
+    It is given to nobody until its engine was looked at. ``is_known``: it is there already, and joins anew, for those it
+    is for. ``cohort``: it is somebody's own machine, for this cohort's notebooks alone.
+
+    Raises:
+        Conflict: there is one of this name, and it was not said that it is known.
+        NotFound: there is none, and it was.
+        Invalid: the name is kept for a page.
+    """
+    if not is_known:
+        server, token = add_server(name, actor=actor, now=now)
+        Server.objects.filter(pk=server.pk).update(cohort=cohort)
+        if cohort is not None:
+            record("server.lent", subject=server, actor=actor, now=now, cohort=cohort.slug)
+    else:
+        found = Server.objects.select_for_update().filter(name=name).first()
+        if found is None:
+            raise NotFound(f"There is no server called {name}.")
+        server = found
+        AgentToken.objects.filter(server=server, revoked_at__isnull=True).update(revoked_at=now)
+        token = make_token(server, actor=actor, now=now)
+        record("server.joins_anew", subject=server, actor=actor, now=now, name=name)
+    note_away(name, now=now)
+    return token
+
+
+@transaction.atomic
+def leave(name: str, *, actor: User, now: datetime) -> None:
+    """The server takes no part any more: it is offline and its agent's tokens open nothing. What it did stays on record.
+
+    Raises:
+        NotFound: there is no such server.
+        Conflict: somebody holds a slot of it.
+    """
+    server = Server.objects.select_for_update().filter(name=name).first()
+    if server is None:
+        raise NotFound(f"There is no server called {name}.")
+    held = Lease.objects.filter(slot__server=server, state__in=LIVE_STATES).select_related("user")
+    if names := sorted({lease.user.name for lease in held}):
+        raise Conflict(f"{', '.join(names)} hold slots of it. Drain it first; if the machine is gone, give it up.")
+    AgentToken.objects.filter(server=server, revoked_at__isnull=True).update(revoked_at=now)
+    Slot.objects.filter(server=server).update(is_present=False)
+    server.state, server.drain_until = ServerState.OFFLINE, None
+    server.save(update_fields=["state", "drain_until"])
+    record("server.removed", subject=server, actor=actor, now=now, name=name)

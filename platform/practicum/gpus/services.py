@@ -19,7 +19,17 @@ from practicum.accounts.models import User
 from practicum.audit.services import record, record_all
 from practicum.errors import Conflict, Stale
 from practicum.gpus import policy, selectors, telling
-from practicum.gpus.models import LIVE_STATES, OPEN_STATES, Lease, LeaseState, Pool, Purpose, ServerState, Slot
+from practicum.gpus.models import (
+    LIVE_STATES,
+    OPEN_STATES,
+    Lease,
+    LeaseState,
+    Pool,
+    PoolKind,
+    Purpose,
+    ServerState,
+    Slot,
+)
 from practicum.internships.models import Cohort
 
 log = logging.getLogger(__name__)
@@ -27,7 +37,7 @@ log = logging.getLogger(__name__)
 RUNNING_STATES = (LeaseState.GRANTED, LeaseState.ACTIVE)
 GRANTS_AT_ONCE = 200
 # What of a slot decides whether it is given.
-GIVEN_BY = ("uuid", "pool", "parts", "is_present", "fault", "server__state")
+GIVEN_BY = ("uuid", "pool", "parts", "is_present", "fault", "server__state", "server__away_since")
 TIME_IS_UP = "Its time was up."
 
 
@@ -194,7 +204,9 @@ def _grant_all(grants: Sequence[policy.Grant], *, now: datetime) -> list[UUID]:
 
 def _may_give(slot: Slot, cohort: int | None, taken: Mapping[int, int | None], locked: Mapping[int, Slot]) -> bool:
     """It can be given, nobody holds it, and nobody of another cohort holds a part of the same GPU."""
-    if slot.pk in taken or not slot.is_present or slot.fault or slot.server.state != ServerState.ONLINE:
+    if slot.pk in taken or not slot.is_present or slot.fault:
+        return False
+    if slot.server.state != ServerState.ONLINE or slot.server.away_since is not None:
         return False
     return slot.parts == 1 or all(cohort == other for pk, other in taken.items() if locked[pk].uuid == slot.uuid)
 
@@ -232,6 +244,23 @@ def renew_token(lease_id: UUID, *, token: int, now: datetime) -> int:
     """
     _change(lease_id, token=token, states=[LeaseState.GRANTED], changes={"token": token + 1, "heartbeat": now})
     return token + 1
+
+
+@transaction.atomic
+def put_back(lease_id: UUID, *, token: int, now: datetime) -> None:
+    """A slot that was given and on which nothing was ever started: back to the place in line that it had.
+
+    The caller knows that nobody claimed it; whoever is about to finds the token stale.
+
+    Raises:
+        Stale: the lease was moved meanwhile.
+    """
+    changes = {"state": LeaseState.QUEUED, "token": token + 1, "slot": None, "granted_at": None, "lease_until": None}
+    changes |= {"heartbeat": None, "reservation": None, "is_borrowed": False, "reclaim_at": None}
+    lease = _move(lease_id, token=token, states=[LeaseState.GRANTED], changes=changes)
+    # A GPU of another kind, or for all, will do as well; who asked for a CPU slot asks for one still.
+    Lease.objects.filter(pk=lease_id, purpose=Purpose.SESSION).exclude(pool__kind=PoolKind.CPU).update(pool=None)
+    record("lease.put_back", subject=lease, actor=None, now=now, token=token + 1)
 
 
 @transaction.atomic
@@ -325,6 +354,11 @@ def end_lease(lease_id: UUID, *, reason: str, actor: User | None, now: datetime)
             continue
         return True
     raise Conflict("This lease is being changed by somebody else; look again.")
+
+
+def live_leases() -> list[Lease]:
+    """Every lease that holds a slot."""
+    return list(Lease.objects.filter(state__in=LIVE_STATES).order_by("pk"))
 
 
 def expire_leases(*, now: datetime) -> int:

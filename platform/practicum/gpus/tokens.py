@@ -39,6 +39,15 @@ def revoke_token(server: Server, *, token_id: int, actor: User, now: datetime) -
         record("agent_token.revoked", subject=row, actor=actor, now=now, server=server.name)
 
 
+@transaction.atomic
+def revoke_all(*, now: datetime) -> int:
+    """No agent's token opens anything any more; returns how many did."""
+    rows = AgentToken.objects.filter(revoked_at__isnull=True)
+    for token in rows.select_related("server"):
+        record("agent_token.revoked", subject=token, actor=None, now=now, server=token.server.name)
+    return rows.update(revoked_at=now)
+
+
 def server_of(request: HttpRequest, *, now: datetime) -> Server:
     """The server whose agent sent this request; its token's last use is noted.
 

@@ -36,6 +36,13 @@ SIGN_UP_FOR = timedelta(hours=24)
 ADDRESSES_AT_ONCE = 50
 
 
+class LinkOver(Conflict):
+    """The link opens nothing any more, and never will."""
+
+    code = "link_over"
+    status = 410
+
+
 def token_of(invitation: Invitation) -> str:
     """What the link of this invitation carries."""
     return signing.Signer(salt=SALT).sign(str(invitation.pk))
@@ -66,7 +73,7 @@ def check_open(invitation: Invitation, *, now: datetime) -> None:
     """Let a link through that still opens.
 
     Raises:
-        Conflict: it was used, revoked, or is too old.
+        LinkOver: it was used, revoked, or is too old.
     """
     refusals = {
         "used": "This link was used already. Sign in to go on.",
@@ -75,7 +82,7 @@ def check_open(invitation: Invitation, *, now: datetime) -> None:
     }
     state = invitation.state_at(now)
     if state != "open":
-        raise Conflict(refusals[state])
+        raise LinkOver(refusals[state])
 
 
 def invite(actor: User, *, cohort: Cohort, addresses: Iterable[str], now: datetime) -> list[Invitation]:
@@ -201,7 +208,7 @@ def _use(invitation: Invitation, *, person: User, now: datetime) -> None:
     if not rows.update(used_at=now, used_by=person):
         invitation.refresh_from_db()
         check_open(invitation, now=now)
-        raise Conflict("This link was used at the same moment.")
+        raise LinkOver("This link was used at the same moment.")
     record("invitation.used", subject=invitation, actor=person, now=now)
 
 

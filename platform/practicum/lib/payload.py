@@ -75,6 +75,11 @@ class Payload:
         except (TypeError, ValueError, OverflowError):
             return _refuse_moment(name)
 
+    def entry_or_none(self, name: str) -> Payload | None:
+        """An object, or null."""
+        value = self._fields.get(name)
+        return None if value is None else Payload.of(value)
+
     def objects(self, name: str, *, at_most: int) -> list[Payload]:
         """A list of objects."""
         value = self._fields.get(name)

@@ -22,7 +22,6 @@ from practicum.credentials import services as certificates
 from practicum.credentials.models import Certificate, CertificateState, Visibility
 from practicum.engine import Engine
 from practicum.errors import Conflict, Stale
-from practicum.evaluation import executed
 from practicum.evaluation import services as evaluations
 from practicum.evaluation.models import OPEN_RUN_STATES, Run
 from practicum.gpus.models import OPEN_STATES, Lease
@@ -31,11 +30,10 @@ from practicum.internships.models import GOING_ON, Application, Internship, Invi
 from practicum.internships.services import close_early, end_check
 from practicum.persons import naming
 from practicum.persons.fields import empty_of
+from practicum.persons.files import forget_files
 from practicum.persons.models import Deletion, DeletionState
 from practicum.persons.register import LINES, What
 from practicum.persons.services import StillNeeded, check_may_go
-from practicum.reviews import rendering
-from practicum.submissions import store
 from practicum.submissions.models import Submission
 from practicum.workspaces.archives import forget_home
 from practicum.workspaces.hub import Hub
@@ -165,18 +163,8 @@ def forget_home_and_snapshots(erasure: Erasure) -> None:
 
 def forget_work(erasure: Erasure) -> None:
     """Files that were handed in, notebooks that were executed, pages that were made of them; names of files."""
-    rows = list(erasure.submissions)
     theirs = Run.objects.filter(submission__internship__intern=erasure.person)
-    executions = list(theirs.exclude(executed=""))
-    rendering.forget(rows, executions=executions)
-    for run in executions:
-        if not Run.objects.filter(executed=run.executed).exclude(pk__in=theirs.values("pk")).exists():
-            executed.forget(run.executed)
-    mine = [row.pk for row in rows]
-    for submission in rows:
-        if not Submission.objects.filter(digest=submission.digest).exclude(pk__in=mine).exists():
-            store.forget(submission.digest)
-    Submission.objects.filter(pk__in=mine).update(files=[], notebook="")
+    forget_files(list(erasure.submissions), runs=theirs)
 
 
 def forget_rows(erasure: Erasure) -> None:

@@ -1,4 +1,4 @@
-"""Deletions of a person's data.
+"""Deletions of a person's data, and for how long the files of a cohort that is over are kept.
 
 States: ``asked`` → ``underway`` (the grace period is over) → ``done``; until it is under way it may be ``taken-back``. A
 worker that carries it out raises ``token`` and has it until ``next_try_at``; every step may be done twice.
@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+
+from practicum.internships.models import Cohort
 
 
 class DeletionState(models.TextChoices):
@@ -58,3 +60,58 @@ class Deletion(models.Model):
     def is_open(self) -> bool:
         """It is not done and was not taken back."""
         return self.state in OPEN_DELETION_STATES
+
+
+class Part(models.TextChoices):
+    """What is kept for a time of its own after a cohort is over."""
+
+    HOMES = "homes", "Interns' files in their notebooks"
+    SNAPSHOTS = "snapshots", "Snapshots of these files"
+    SUBMISSIONS = "submissions", "Files that were handed in"
+    LOGS = "logs", "What code printed, and timelines"
+
+
+class Retention(models.Model):
+    """For how many days after its end a cohort's files are kept; empty: for good. Without a row everything is."""
+
+    cohort = models.OneToOneField(Cohort, on_delete=models.CASCADE, related_name="retention")
+    homes_days = models.PositiveIntegerField(null=True, blank=True)
+    snapshots_days = models.PositiveIntegerField(null=True, blank=True)
+    submissions_days = models.PositiveIntegerField(null=True, blank=True)
+    logs_days = models.PositiveIntegerField(null=True, blank=True)
+    set_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["cohort"]
+
+    def __str__(self) -> str:
+        return f"retention of {self.cohort}"
+
+    def days(self, part: Part) -> int | None:
+        """For how long this part is kept; None: for good."""
+        found: int | None = getattr(self, f"{part}_days")
+        return found
+
+
+class Removal(models.Model):
+    """A part of a cohort's files is removed on ``due_on``, at the earliest two weeks after ``told_at``.
+
+    ``waits_for``: what holds it up, in words; ``count`` and ``bytes``: what was removed.
+    """
+
+    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="removals")
+    part = models.CharField(max_length=12, choices=Part)
+    due_on = models.DateField()
+    told_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(max_length=300, blank=True)
+    count = models.PositiveIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["cohort", "part"]
+        constraints = [models.UniqueConstraint(fields=["cohort", "part"], name="one_removal_a_cohort_and_part")]
+
+    def __str__(self) -> str:
+        return f"{self.part} of {self.cohort}"

@@ -50,7 +50,7 @@ LINES: tuple[Line, ...] = (
     # --- The account ---
     _line(
         "Name, username, e-mail address, password", "accounts.User",
-        "username email name password uuid last_login is_active must_choose_password deleted_at", "anonymise",
+        "username email name password uuid last_login is_active must_choose_password must_leave_hub deleted_at", "anonymise",
         "The account stays as a number, “Former intern 12”, so that what points to it has something to point to.",
     ),
     _line("How notices are told", "accounts.NoticeSettings", "user webhook_url", "delete", THEIRS, of="user"),
@@ -76,6 +76,21 @@ LINES: tuple[Line, ...] = (
         "The hub as a client of the sign-in", "oauth2_provider.Application",
         "user client_id redirect_uris post_logout_redirect_uris client_secret name allowed_origins", "keep",
         "It is the site's own and belongs to nobody.",
+    ),
+    _line(
+        "Second factor and recovery codes, encrypted", "mfa.Authenticator", "user type data", "delete", THEIRS, of="user",
+    ),
+    _line(
+        "Which providers open the account, and as whom they know the person", "socialaccount.SocialAccount",
+        "user provider uid extra_data", "delete", THEIRS, of="user",
+    ),
+    *(
+        _line("Nothing: sign-in by providers keeps no more", model, fields, "delete", "Rows are never made.", of=of)
+        for model, fields, of in (
+            ("socialaccount.SocialToken", "token token_secret", "account__user"),
+            ("account.EmailAddress", "user email", "user"),
+            ("account.EmailConfirmation", "key", "email_address__user"),
+        )
     ),
     # --- Coming in ---
     _line(
@@ -157,6 +172,7 @@ LINES: tuple[Line, ...] = (
         "Snapshots of files, with the archives", "workspaces.Snapshot", "reason digest message", "delete", THEIRS,
         of=OF_INTERNSHIP,
     ),
+    _line("On which server the files are", "workspaces.Home", "user server", "delete", THEIRS, of="user"),
     _line("Passes of notebooks", "workspaces.WorkspaceToken", "digest", "delete", THEIRS, of="session__user"),
     _line("What notebooks told of their work", "workspaces.ActivityReport", "session", "delete", THEIRS, of="session__user"),
     _line(
@@ -287,5 +303,9 @@ LINES: tuple[Line, ...] = (
     _line(
         "That this deletion was asked for and done", "persons.Deletion", "user asked_by taken_back_by waits_for", "keep",
         "That it was done must stay provable.", of="user",
+    ),
+    _line(
+        "For how long a cohort's files are kept, and who said so", "persons.Retention", "set_by", "keep", POINTS_ON,
+        of="set_by",
     ),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.persons import views
+from practicum.persons import retention_views, views
 
 app_name = "persons"
 urlpatterns = [
@@ -16,4 +16,5 @@ urlpatterns = [
     path("people/accounts/<int:account_id>/data/export.zip", views.export, name="export"),
     path("people/accounts/<int:account_id>/data/delete/", views.ask, name="ask"),
     path("people/accounts/<int:account_id>/data/keep/", views.take_back, name="take_back"),
+    path("cohorts/<slug:cohort_slug>/retention/", retention_views.page, name="retention"),
 ]

@@ -12,6 +12,7 @@ from django.utils.timezone import localdate
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from practicum.accounts import factors
 from practicum.accounts import services as accounts_services
 from practicum.accounts.access import PersonRequest, admins_only
 from practicum.accounts.models import User
@@ -38,7 +39,7 @@ def _sent(request: PersonRequest) -> QueryDict | None:
 def accounts(request: PersonRequest) -> HttpResponse:
     """Every account, by name, a page at a time."""
     narrowing = AccountFilter(request.GET)
-    page = Paginator(narrowing.accounts(), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(factors.with_factors(narrowing.accounts()), ROWS_A_PAGE).get_page(request.GET.get("page"))
     is_narrowed = any(request.GET.get(name) for name in narrowing.fields)
     return render(request, "portal/accounts.html", {"page": page, "narrowing": narrowing, "is_narrowed": is_narrowed})
 
@@ -68,6 +69,16 @@ def reset(request: PersonRequest, account_id: int) -> HttpResponse:
     person = account_by_id(account_id)
     password = accounts_services.reset_password(request.user, user=person, now=utc_now())
     return _once(request, person=person, password=password, is_new=False)
+
+
+@admins_only
+@require_POST
+def reset_factor(request: PersonRequest, account_id: int) -> HttpResponse:
+    """Take a lost second factor away, and go back to the list as it was."""
+    person = account_by_id(account_id)
+    factors.reset_factor(request.user, user=person, now=utc_now())
+    messages.success(request, f"{person} signs in without a second factor now, and was told so.")
+    return redirect(_list_address(request.GET))
 
 
 @sensitive_variables("password")

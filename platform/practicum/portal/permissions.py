@@ -176,6 +176,10 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "Set to which chat a cohort's news is posted", "no no all",
                 "digests:webhook", "+digests:webhook", "+digests:test_webhook", "+digests:remove_webhook",
             ),
+            _rule(
+                "Set for how long the files of a cohort that is over are kept", "no no all",
+                "persons:retention", "+persons:retention",
+            ),
         ),
     ),
     (
@@ -185,6 +189,7 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
             _rule(
                 "Open accounts, reset passwords, switch accounts off", "no no all",
                 "portal:new_account", "+portal:new_account", "+portal:reset_account", "+portal:account_active",
+                "+portal:reset_factor",
             ),
             _rule("Make cohorts and internships", "no no all", "+portal:new_cohort", "+portal:new_internship"),
             _rule("Change an internship's mentor, end one early", "no no all", "+portal:change_mentor", "+portal:end_internship"),
@@ -197,6 +202,11 @@ AREAS: tuple[tuple[str, tuple[Rule, ...]], ...] = (
                 "Read one's notices, choose how to be told, change one's password", "all all all",
                 "accounts:account", "+accounts:account", "accounts:notices", "+accounts:read_all_notices",
                 "+accounts:send_test", "+accounts:renew_secret", "accounts:kinds", "+accounts:kinds",
+            ),
+            _rule(
+                "Add a second factor to one's own sign-in, make recovery codes", "all all all",
+                "account_reauthenticate", "+account_reauthenticate", "mfa_index", "mfa_activate_totp", "+mfa_activate_totp",
+                "mfa_reauthenticate", "+mfa_reauthenticate", "mfa_generate_recovery_codes", "+mfa_generate_recovery_codes",
             ),
             _rule(
                 "Take away all that is kept about oneself, have it deleted, take that back", "all all all",

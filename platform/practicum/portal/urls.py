@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from practicum.portal import finishing, metrics, people, record_views, views
+from practicum.portal import finishing, metrics, people, probes, record_views, views
 
 app_name = "portal"
 urlpatterns = [
@@ -19,6 +19,7 @@ urlpatterns = [
     path("people/accounts/", people.accounts, name="accounts"),
     path("people/accounts/new/", people.new_account, name="new_account"),
     path("people/accounts/<int:account_id>/reset/", people.reset, name="reset_account"),
+    path("people/accounts/<int:account_id>/factor/", people.reset_factor, name="reset_factor"),
     path("people/accounts/<int:account_id>/active/", people.active, name="account_active"),
     path("people/cohorts/new/", people.new_cohort, name="new_cohort"),
     path("people/permissions/", record_views.permissions_page, name="permissions"),
@@ -31,5 +32,7 @@ urlpatterns = [
     path("submissions/<int:submission_id>/live/", views.submission_live, name="submission_live"),
     path("status/", views.status, name="status"),
     path("health/", views.health, name="health"),
+    path("health/live/", probes.live, name="live"),
+    path("health/ready/", probes.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
 ]

@@ -22,6 +22,7 @@ from practicum.engine.base import (
     LABEL_RUN,
     LABEL_TOKEN,
     MEBIBYTE,
+    Container,
     ContainerSpec,
     Engine,
     Inside,
@@ -32,6 +33,7 @@ from practicum.engine.base import (
     VolumeMount,
     Word,
 )
+from practicum.engine.nodes import ask_all
 from practicum.workspaces.models import (
     Restoration,
     RestorationState,
@@ -63,7 +65,8 @@ def forget_home(username: str, *, engine: Engine) -> None:
     if settings.PRACTICUM_ENGINE == "local":
         shutil.rmtree(_local_home(username), ignore_errors=True)
     else:
-        engine.remove_volume(home_volume(username))
+        for one in engine.everywhere().values():
+            one.remove_volume(home_volume(username))
 
 
 def _local_home(username: str) -> Path:
@@ -180,17 +183,26 @@ def sweep(*, now: datetime) -> int:
 
 def clear_away(*, engine: Engine) -> int:
     """Remove containers that work for no claim (any more); returns how many. The engine is asked before the rows."""
-    mine = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
-    found = [(kind, container) for kind in KINDS for container in engine.list(mine | {LABEL_KIND: kind})]
-    if not found:
+    survey = ask_all(engine, _found)
+    survey.check()
+    if not any(survey.answers.values()):
         return 0
     taking = Snapshot.objects.filter(state=SnapshotState.TAKING).values_list("pk", "token")
     unpacking = Restoration.objects.filter(state=RestorationState.UNPACKING).values_list("pk", "token")
     claims: set[tuple[Any, ...]] = {(PACK, *row) for row in taking} | {(UNPACK, *row) for row in unpacking}
-    stray = [container for kind, container in found if (kind, *_claim_of(container.labels)) not in claims]
-    for container in stray:
-        engine.remove(container.id)
-    return len(stray)
+    removed = 0
+    for server, found in survey.answers.items():
+        stray = [container for kind, container in found if (kind, *_claim_of(container.labels)) not in claims]
+        for container in stray:
+            engine.at(server).remove(container.id)
+        removed += len(stray)
+    return removed
+
+
+def _found(engine: Engine) -> list[tuple[str, Container]]:
+    """What one engine has of these containers, with their kinds."""
+    mine = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
+    return [(kind, container) for kind in KINDS for container in engine.list(mine | {LABEL_KIND: kind})]
 
 
 def _claim_of(labels: Labels) -> tuple[int, int]:

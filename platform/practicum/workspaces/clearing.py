@@ -20,6 +20,7 @@ from practicum.gpus.selectors import free_cpu_pool
 from practicum.internships.models import InternshipState
 from practicum.workspaces import lifecycle, snapshots
 from practicum.workspaces.hub import Hub
+from practicum.workspaces.leaving import may_have_server
 from practicum.workspaces.models import Session
 
 SESSION_KIND = "session"
@@ -32,25 +33,28 @@ def session_labels(**more: str) -> dict[str, str]:
 
 
 def containers_of(lease: Lease, *, engine: Engine) -> Sequence[Container]:
-    """What the engine has of this lease, running or not."""
-    return engine.list(session_labels(**{LABEL_LEASE: str(lease.pk)}))
+    """What the engine of its server has of this lease, running or not."""
+    return engine.at(lease.server_name).list(session_labels(**{LABEL_LEASE: str(lease.pk)}))
 
 
 def clear_away(lease: Lease, *, hub: Hub, engine: Engine, clock: Callable[[], datetime]) -> bool:
     """End what is left of a draining lease's session, and give the slot back once nothing is; True when it was.
 
-    A snapshot that is being made is waited for, until its deadline.
+    A snapshot that is being made is waited for, until its deadline. What runs for somebody who may have no server any more is
+    ended whatever the hub says, and whether or not it answers.
 
     Raises:
         HubUnavailable, EngineError: one can't be asked; the slot is kept.
         Stale: somebody else gave it back.
     """
+    if not may_have_server(lease.user):
+        end_containers(containers_of(lease, engine=engine), engine=engine)
     if was_started_on(lease) and _is_held_up(lease, hub=hub, now=clock()):
         return False
     left = containers_of(lease, engine=engine)
     if left:
         # The hub has forgotten them: nobody else will end them.
-        end_containers(left, engine=engine)
+        end_containers(left, engine=engine.at(lease.server_name))
         left = containers_of(lease, engine=engine)
     if left:
         return False
@@ -64,10 +68,12 @@ def was_started_on(lease: Lease) -> bool:
 
 
 def _is_held_up(lease: Lease, *, hub: Hub, now: datetime) -> bool:
-    return snapshots.hold_up(lease, now=now) or not _is_hub_clear(lease.user.username, hub=hub)
+    is_snapshot_made = may_have_server(lease.user) and snapshots.hold_up(lease, now=now)
+    return is_snapshot_made or not is_hub_clear(lease.user.username, hub=hub)
 
 
-def _is_hub_clear(username: str, *, hub: Hub) -> bool:
+def is_hub_clear(username: str, *, hub: Hub) -> bool:
+    """The hub has nothing of this person; it is asked to end what it has."""
     server = hub.server(username)
     return server is None or (server.pending != "stop" and hub.stop(username))
 

@@ -15,6 +15,7 @@ one server at the hub, and one volume.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -124,13 +125,29 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
         note(session, state="starting", message=message, now=now)
 
 
-def take_back_attempt(session: Session) -> None:
+def take_back_attempt(session: Session, *, reason: str = "") -> None:
     """The hub could not even try, which is no fault of this notebook: it does not count. The deadline stays.
+
+    ``reason``: what is waited for, for the person.
 
     Raises:
         Stale: it is not being started any more.
     """
-    move(session, states=[SessionState.STARTING], changes={"attempts": session.attempts - 1}, attempts=session.attempts)
+    changes = {"attempts": session.attempts - 1} | ({"reason": reason[:REASON_LENGTH]} if reason else {})
+    move(session, states=[SessionState.STARTING], changes=changes, attempts=session.attempts)
+
+
+@transaction.atomic
+def put_back(session: Session, *, now: datetime) -> None:
+    """The server of its slot is away and nothing was started there: it keeps its place in line for another slot.
+
+    Raises:
+        Stale: somebody claimed it, or it is not in line any more.
+    """
+    leases.put_back(session.lease_id, token=session.lease.token, now=now)
+    changes: dict[str, Any] = {"deadline": session.requested_at + WAIT_AT_MOST}
+    move(session, states=[SessionState.QUEUED], changes=changes)
+    note(session, state="queued", message="The server of its slot does not answer: in line for another slot", now=now)
 
 
 @transaction.atomic
@@ -242,6 +259,28 @@ def close(session: Session, *, now: datetime) -> None:
         note(session, state="stopped", message="Stopped; your files are kept", now=now)
         record("session.stopped", subject=session, actor=None, now=now, reason=session.reason)
     _hand_on(session, now=now)
+
+
+@transaction.atomic
+def end_all(*, reason: str, now: datetime) -> int:
+    """Every open session is over, and every place in line left, for ``reason``: nothing runs, as the caller has seen.
+
+    Returns how many. A session that would follow one of them is ended too.
+    """
+    ended = 0
+    while (session := Session.objects.filter(state__in=OPEN_SESSION_STATES).first()) is not None:
+        for lease in filter(None, (session.next_lease_id, session.lease_id)):
+            with suppress(Conflict):
+                leases.end_lease(lease, reason=reason[:REASON_LENGTH], actor=None, now=now)
+        session = Session.objects.select_related("lease", "next_lease", "user").get(pk=session.pk)
+        if session.state in BEFORE_STOPPING:
+            begin_stop(session, reason=reason, actor=None, now=now)
+        if session.state == SessionState.STOPPING and session.lease.is_live:
+            finish(session, token=session.lease.token, observed_gone=True, now=now)
+        elif session.state == SessionState.STOPPING:
+            close(session, now=now)
+        ended += 1
+    return ended
 
 
 def lock_leases(session: Session) -> None:

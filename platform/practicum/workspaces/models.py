@@ -108,6 +108,21 @@ class Session(models.Model):
         return self.stopped_at - self.ready_at if self.stopped_at and self.ready_at else None
 
 
+class Home(models.Model):
+    """On which server a person's files are. Without a row they are where the site's own engine is, if anywhere.
+
+    ``server`` is a name and no key: files outlive the row of a server. ``lost_at``: that server was given up with them.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="home")
+    server = models.CharField(max_length=60, blank=True)
+    moved_at = models.DateTimeField()
+    lost_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"home of {self.user} on {self.server or 'this machine'}"
+
+
 class SessionEvent(models.Model):
     """A line of the launch page's timeline."""
 

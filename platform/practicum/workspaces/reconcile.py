@@ -1,6 +1,8 @@
-"""Every 30 s, and when the worker starts: hold rows, the hub's servers and the engine's containers against one another.
+"""Every 30 s, and when the worker starts: hold rows, the hub's servers and the engines' containers against one another.
 
-The order makes it safe beside everything else that runs: the engine is listed first, rows are read afterwards. A claim
+A server whose engine does not answer says nothing about its containers: they count as running, and it is given to nobody
+until it was looked at again. The order makes it safe beside everything else that runs: the engines are listed first, all
+at once and for a bounded time, rows are read afterwards. A claim
 raises the lease's token before its container is made, so a container whose token is older than its lease's, or whose
 lease is not live, belongs to nobody; one that was made meanwhile is not in the list. A running session was ready before
 the list was made, so a container it has is in it.
@@ -17,12 +19,14 @@ from uuid import UUID
 from django.db.models import Q
 
 from practicum.audit.services import record
-from practicum.engine.base import LABEL_LEASE, LABEL_TOKEN, Container, Engine
-from practicum.errors import Conflict, Stale
+from practicum.engine.base import HERE, LABEL_LEASE, LABEL_TOKEN, Container, Engine
+from practicum.engine.nodes import Survey, ask_all
+from practicum.errors import Conflict, EngineError, Stale
+from practicum.gpus import servers
 from practicum.gpus import services as leases
 from practicum.gpus.models import LIVE_STATES, NOTEBOOKS, Lease, LeaseState
 from practicum.gpus.selectors import draining_leases
-from practicum.workspaces import lifecycle
+from practicum.workspaces import lifecycle, lost
 from practicum.workspaces.clearing import clear_away, end_containers, session_labels
 from practicum.workspaces.hub import Hub
 from practicum.workspaces.models import OPEN_SESSION_STATES, Session, SessionState
@@ -39,15 +43,36 @@ def reconcile(now: datetime, *, hub: Hub, engine: Engine) -> int:
     """Repair what disagrees; returns how many repairs were made. ``now`` is the moment before anything is looked at.
 
     Raises:
-        HubUnavailable, EngineError: one can't be asked; nothing that rests on its word was done.
+        HubUnavailable, EngineError: the hub, or this machine's engine, can't be asked; nothing that rests on its word was done.
     """
-    containers = engine.list(session_labels())
-    repairs = _end_orphans(containers, now=now, engine=engine)
-    _note_containers(containers)
+    survey = ask_all(engine, lambda one: one.list(session_labels()))
+    note_silent(survey, now=now)
+    repairs = 0
+    for server, containers in survey.answers.items():
+        try:
+            repairs += _end_orphans(containers, now=now, engine=engine.at(server))
+        except EngineError as fault:
+            survey.silent[server] = fault
+            continue
+        _note_containers(containers)
+    present = [container for server in survey.answers for container in survey.answers[server]]
     repairs += _close_unfinished(now=now)
     repairs += _drain_leases_without_session(now=now)
-    repairs += _end_vanished(containers, now=now, hub=hub)
-    return repairs + _clear_draining(now=now, hub=hub, engine=engine)
+    survey.check()
+    repairs += _end_vanished(present, survey=survey, now=now, hub=hub)
+    repairs += _clear_draining(survey, now=now, hub=hub, engine=engine)
+    for server in survey.answers.keys() - survey.silent.keys() - {HERE}:
+        if servers.note_back(server, now=now):
+            lost.tell_back(server, now=now)
+    return repairs
+
+
+def note_silent(survey: Survey[Sequence[Container]], *, now: datetime) -> None:
+    """Servers that do not answer get nothing new, and who works there is told."""
+    for server in survey.silent.keys() - {HERE}:
+        if servers.note_away(server, now=now):
+            log.warning("the engine of %s does not answer: what runs there counts as running", server)
+            lost.tell_away(server, now=now)
 
 
 def _end_orphans(containers: Sequence[Container], *, now: datetime, engine: Engine) -> int:
@@ -90,12 +115,16 @@ def _note_containers(containers: Iterable[Container]) -> None:
             leases.note_container(lease_id, token=int(token), container=container.id)
 
 
-def _end_vanished(containers: Iterable[Container], *, now: datetime, hub: Hub) -> int:
+def _end_vanished(
+    containers: Iterable[Container], *, survey: Survey[Sequence[Container]], now: datetime, hub: Hub
+) -> int:
     """Stop running sessions whose container is gone, or that the hub does not know any more."""
     present = {_lease_id(container) for container in containers}
     ended = 0
     for session in open_sessions():
         if session.state != SessionState.RUNNING or session.ready_at is None or session.ready_at > now:
+            continue
+        if survey.is_silent(session.lease.server_name):
             continue
         reason = VANISHED if session.lease_id not in present else None
         if reason is None and hub.server(session.user.username) is None:
@@ -130,9 +159,11 @@ def _drain_leases_without_session(*, now: datetime) -> int:
     return drained
 
 
-def _clear_draining(*, now: datetime, hub: Hub, engine: Engine) -> int:
+def _clear_draining(survey: Survey[Sequence[Container]], *, now: datetime, hub: Hub, engine: Engine) -> int:
     cleared = 0
     for lease in draining_leases(NOTEBOOKS):
+        if survey.is_silent(lease.server_name):
+            continue
         with suppress(Stale):
             cleared += clear_away(lease, hub=hub, engine=engine, clock=lambda: now)
     return cleared

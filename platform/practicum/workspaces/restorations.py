@@ -25,7 +25,7 @@ from practicum.accounts.models import User
 from practicum.audit.services import record
 from practicum.engine.base import Engine, Piped
 from practicum.errors import Conflict, EngineError, Stale
-from practicum.workspaces import archives, lifecycle, rules, selectors, telling
+from practicum.workspaces import archives, homes, lifecycle, rules, selectors, telling
 from practicum.workspaces.models import (
     OPEN_RESTORATION_STATES,
     Restoration,
@@ -102,7 +102,7 @@ def unpack(restoration: Restoration, *, engine: Engine, clock: Callable[[], date
     try:
         seconds = max(0.0, (restoration.deadline - clock()).total_seconds())
         with restoration.snapshot.path.open("rb") as source:
-            piped = engine.pipe(
+            piped = engine.at(homes.server_of(restoration.user_id)).pipe(
                 archives.unpack_spec(restoration), source=source, max_bytes=1 << 16, wall_seconds=seconds
             )
         fault = fault_of(piped)

@@ -14,6 +14,7 @@ from django.utils.timezone import localdate
 
 from practicum.accounts.models import User
 from practicum.audit.services import record
+from practicum.engine.base import LABEL_INSTANCE, files_volume
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import services as leases
 from practicum.gpus import use
@@ -135,7 +136,7 @@ def claim(username: str, *, now: datetime) -> dict[str, Any]:
         lifecycle.move(session, states=[SessionState.QUEUED, SessionState.STARTING], changes=changes)
     except Stale as stale:
         raise _no_lease("Your session was ended meanwhile.") from stale
-    lease = Lease.objects.select_related("slot").get(pk=session.lease_id)
+    lease = Lease.objects.select_related("slot__server").get(pk=session.lease_id)
     record("session.claimed", subject=session, actor=None, now=now, token=token)
     return grant_of(session, lease, pass_token=_mint(session, lease, now=now))
 
@@ -155,16 +156,25 @@ def grant_of(session: Session, lease: Lease, *, pass_token: str) -> dict[str, An
     assert slot is not None  # a live lease has both, by constraint
     assert lease.lease_until is not None
     slug = version.project.slug
-    project, public = str(version.folder / "project"), str(version.folder / "public")
+    project, public = version.folder / "project", version.folder / "public"
+    instance = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
     return {
         "session": str(session.id),
         "lease": {"id": str(lease.id), "token": lease.token, "until": lease.lease_until.isoformat()},
+        "server": slot.server.name,
         "slot": {"kind": slot.kind, "uuid": slot.uuid if slot.kind == "gpu" else None, "label": slot.label},
         "image": version.image,
         "volume": home_volume(session.user.username),
+        "volume_driver": settings.PRACTICUM_VOLUME_DRIVER,
+        "volume_options": settings.PRACTICUM_VOLUME_OPTIONS,
         "mounts": [
-            {"source": project, "target": "/opt/project", "read_only": True},
-            {"source": public, "target": "/data", "read_only": True},
+            {
+                "source": str(folder),
+                "volume": files_volume(folder, labels=instance),
+                "target": target,
+                "read_only": True,
+            }
+            for folder, target in ((project, "/opt/project"), (public, "/data"))
         ],
         "environment": {
             "PRACTICUM_SITE_URL": settings.PRACTICUM_SITE_URL,
@@ -188,7 +198,7 @@ def grant_of(session: Session, lease: Lease, *, pass_token: str) -> dict[str, An
             f"{LABEL}.lease": str(lease.id),
             f"{LABEL}.token": str(lease.token),
         },
-        "project_dir": project,
+        "project_dir": str(project),
     }
 
 

@@ -84,7 +84,9 @@ def claim_snapshot(*, now: datetime) -> Snapshot | None:
     for pk, token in list(waiting.values_list("pk", "token")[:4]):
         rows = Snapshot.objects.filter(pk=pk, state=SnapshotState.WAITING, token=token)
         if rows.update(state=SnapshotState.TAKING, token=token + 1):
-            return Snapshot.objects.select_related("session__user", "internship__intern").get(pk=pk)
+            return Snapshot.objects.select_related(
+                "session__user", "session__lease__slot__server", "internship__intern"
+            ).get(pk=pk)
     return None
 
 
@@ -96,7 +98,7 @@ def take(snapshot: Snapshot, *, engine: Engine, clock: Callable[[], datetime]) -
     """
     try:
         with archives.being_written(snapshot) as (staged, counted):
-            piped = engine.pipe(
+            piped = engine.at(snapshot.session.lease.server_name).pipe(
                 archives.pack_spec(snapshot),
                 sink=counted.sink,
                 max_bytes=settings.PRACTICUM_SNAPSHOT_MAX_BYTES,

@@ -14,16 +14,20 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from practicum.engine.base import Engine
-from practicum.errors import Stale
+from django.conf import settings
+
+from practicum.engine.base import LABEL_INSTANCE, Engine
+from practicum.errors import EngineError, Stale
 from practicum.gpus.models import NOTEBOOKS, Lease, LeaseState
 from practicum.gpus.selectors import draining_leases, wanted_leases
 from practicum.internships.models import InternshipState
 from practicum.lib.clock import utc_now
-from practicum.workspaces import archives, lifecycle, places, restorations, rules, snapshots
-from practicum.workspaces.clearing import clear_away
+from practicum.workspaces import archives, homes, lifecycle, places, restorations, rules, snapshots
+from practicum.workspaces.clearing import clear_away, is_hub_clear
 from practicum.workspaces.crew import Crew, crew_on
+from practicum.workspaces.egress import follow_egress
 from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
+from practicum.workspaces.leaving import see_off
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.reconcile import reconcile
 from practicum.workspaces.selectors import next_turn_of, open_sessions, turn_of, watch_of
@@ -33,8 +37,10 @@ from practicum.workspaces.sharing import follow_help, settle_shares
 __all__ = [
     "claim_and_restore",
     "claim_and_snapshot",
+    "follow_egress",
     "follow_help",
     "reconcile",
+    "see_off",
     "settle_archives",
     "settle_shares",
     "tick",
@@ -43,6 +49,7 @@ __all__ = [
 FOLLOW_SECONDS = 1.0
 CLEAR_SECONDS = 0.5
 DEACTIVATED = "The account was switched off."
+OTHER_ROLE = "The account has another role now. The files are kept."
 INTERNSHIP_ENDED = "The internship was ended. Its files are kept."
 CHECK_OVER = "The readiness check is over. What you handed in is kept."
 INTERNSHIP_PAUSED = "The internship is paused. Its files are kept."
@@ -60,7 +67,7 @@ def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: 
     kept = _kept(sessions, now=now)
     for session in sessions:
         with suppress(Stale):
-            _advance(session, kept=kept, now=now, hub=hub, crew=crew, clock=clock)
+            _advance(session, kept=kept, now=now, hub=hub, engine=engine, crew=crew, clock=clock)
     for lease in draining_leases(NOTEBOOKS):
         job = partial(clear_away, lease, hub=hub, engine=engine, clock=clock)
         crew.give(("clear", lease.pk), job, every=CLEAR_SECONDS, ids={"lease": lease.pk})
@@ -115,7 +122,9 @@ def _kept(sessions: Iterable[Session], *, now: datetime) -> Collection[UUID]:
     return {session.lease_id for session in keeping} - wanted
 
 
-def _advance(session: Session, *, kept: Collection[UUID], now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+def _advance(
+    session: Session, *, kept: Collection[UUID], now: datetime, hub: Hub, engine: Engine, crew: Crew, clock: Clock
+) -> None:
     """The next step of one session, if it has one.
 
     Raises:
@@ -129,13 +138,17 @@ def _advance(session: Session, *, kept: Collection[UUID], now: datetime, hub: Hu
             lifecycle.close(session, now=now)
         return
     if (reason := _reason_to_stop(session)) is not None:
+        if session.lease.state == LeaseState.RELEASED:
+            job = partial(_leave_lost, session, reason=reason, hub=hub, clock=clock)
+            crew.give(("lost", session.pk), job, every=FOLLOW_SECONDS, ids=_ids(session))
+            return
         lifecycle.begin_stop(session, reason=reason, actor=None, now=now)
     elif session.state == SessionState.QUEUED:
-        _leave_line(session, now=now, hub=hub, crew=crew, clock=clock)
+        _leave_line(session, now=now, hub=hub, engine=engine, crew=crew, clock=clock)
     elif session.state == SessionState.STARTING and now >= session.deadline:
         lifecycle.fail(session, reason=session.reason or NO_START, now=now)
     elif session.state == SessionState.STARTING:
-        job = partial(_follow, session, hub=hub, clock=clock)
+        job = partial(_follow, session, hub=hub, engine=engine, clock=clock)
         crew.give(("start", session.pk), job, every=FOLLOW_SECONDS, ids=_ids(session))
     elif session.state == SessionState.RUNNING:
         _watch(session, is_kept=session.lease_id in kept, now=now)
@@ -145,6 +158,8 @@ def _reason_to_go(session: Session) -> str | None:
     """Why its person may have no slot any more."""
     if not session.user.is_active:
         return DEACTIVATED
+    if not session.user.is_intern:
+        return OTHER_ROLE
     if session.internship.is_check and session.internship.state == InternshipState.ENDED:
         return CHECK_OVER
     reasons = {InternshipState.ENDED: INTERNSHIP_ENDED, InternshipState.PAUSED: INTERNSHIP_PAUSED}
@@ -191,13 +206,27 @@ def _reason_to_lose(session: Session, lease: Lease, *, now: datetime) -> str | N
     return WAITED_TOO_LONG if is_late else None
 
 
-def _leave_line(session: Session, *, now: datetime, hub: Hub, crew: Crew, clock: Clock) -> None:
+def _leave_lost(session: Session, *, reason: str, hub: Hub, clock: Clock) -> None:
+    """Its server was given up: it ends when the hub has let go of it, too, so that the next one is not taken for it."""
+    if is_hub_clear(session.user.username, hub=hub):
+        lifecycle.begin_stop(session, reason=reason, actor=None, now=clock())
+
+
+def _is_server_away(session: Session) -> bool:
+    slot = session.lease.slot
+    return slot is not None and slot.server.away_since is not None
+
+
+def _leave_line(session: Session, *, now: datetime, hub: Hub, engine: Engine, crew: Crew, clock: Clock) -> None:
     turn = turn_of(session)
-    if turn is not None and turn.is_taken:
+    if turn is not None and _is_server_away(session):
+        lifecycle.put_back(session, now=now)
+    elif turn is not None and turn.is_taken:
         if restorations.hold_up(session.user, now=now):
             return
         lifecycle.begin_attempt(session, now=now)
-        crew.give(("start", session.pk), partial(_start, session, hub=hub, clock=clock), ids=_ids(session))
+        job = partial(_start, session, hub=hub, engine=engine, clock=clock)
+        crew.give(("start", session.pk), job, ids=_ids(session))
     elif turn is not None and now >= turn.take_by:
         lifecycle.begin_stop(session, reason=NOT_TAKEN, actor=None, now=now, taken_at=None)
     elif turn is not None and session.deadline != turn.take_by:
@@ -211,12 +240,18 @@ def _ids(session: Session) -> dict[str, object]:
     return {"session": session.pk, "lease": session.lease_id, "user": session.user_id}
 
 
-def _start(session: Session, *, hub: Hub, clock: Clock) -> None:
-    """Ask the hub once. A hub that is away, or can't ask the site, is asked again; a refusal counts as a failed attempt."""
+def _start(session: Session, *, hub: Hub, engine: Engine, clock: Clock) -> None:
+    """Ask the hub once, when all that the notebook needs is on its server. A hub that is away, or can't ask the site, or a
+    server that does not answer, is asked again; a refusal counts as a failed attempt.
+    """
     try:
+        prepare(session, engine=engine, clock=clock)
         is_ready = hub.start(session.user.username)
     except HubUnavailable:
         lifecycle.take_back_attempt(session)
+        raise
+    except EngineError as fault:
+        lifecycle.take_back_attempt(session, reason=str(fault))
         raise
     except HubRefused as refusal:
         _give_up_or_wait(session, message=refusal.message, now=clock())
@@ -235,12 +270,28 @@ def _give_up_or_wait(session: Session, *, message: str, now: datetime) -> None:
         lifecycle.fail(session, reason=reason, now=now)
 
 
+def prepare(session: Session, *, engine: Engine, clock: Clock) -> None:
+    """The person's files and the project's are on the server where the notebook starts.
+
+    Raises:
+        EngineError: they can't be brought there.
+        Stale: it is not to be started any more.
+    """
+    if len(engine.everywhere()) == 1:
+        return
+    homes.bring(session, engine=engine, clock=clock)
+    node, version = engine.at(session.lease.server_name), session.internship.version
+    labels = {LABEL_INSTANCE: settings.PRACTICUM_INSTANCE}
+    for folder in (version.folder / "project", version.folder / "public"):
+        node.provide(folder, image=version.image, labels=labels)
+
+
 def _mark_ready(session: Session, *, now: datetime) -> None:
     session.refresh_from_db()
     lifecycle.mark_ready(session, token=session.lease.token, now=now)
 
 
-def _follow(session: Session, *, hub: Hub, clock: Clock) -> None:
+def _follow(session: Session, *, hub: Hub, engine: Engine, clock: Clock) -> None:
     """See what became of a start: ready, under way, or gone; a start that is gone is tried again or given up."""
     server = hub.server(session.user.username)
     if server is not None:
@@ -252,7 +303,7 @@ def _follow(session: Session, *, hub: Hub, clock: Clock) -> None:
         return
     if rules.may_start_again(session.attempts):
         lifecycle.begin_attempt(session, now=clock())
-        _start(session, hub=hub, clock=clock)
+        _start(session, hub=hub, engine=engine, clock=clock)
     else:
         lifecycle.fail(session, reason=session.reason or NO_START, now=clock())
 

@@ -27,6 +27,11 @@ def revoke_tokens(session: Session, *, now: datetime) -> None:
     WorkspaceToken.objects.filter(session=session, revoked_at__isnull=True).update(revoked_at=now)
 
 
+def revoke_all(*, now: datetime) -> int:
+    """No notebook's token opens anything any more; returns how many did."""
+    return WorkspaceToken.objects.filter(revoked_at__isnull=True, expires_at__gt=now).update(revoked_at=now)
+
+
 def session_of(request: HttpRequest, now: datetime) -> Session:
     """The open session whose token the request shows, with user, internship, project, cohort and slot loaded.
 

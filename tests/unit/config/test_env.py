@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from practicum.config.checks import check_mail
-from practicum.config.env import ConfigurationError, read
+from practicum.config.env import ConfigurationError, private_text, read
 
 ROOT = Path("/srv/practicum")
 SECRET = "k3Jx9qLw7Rz5TvB2" * 4
@@ -99,6 +99,8 @@ def test_production_without_mail_is_warned_of(env: str, host: str, warned: int, 
         ({"PRACTICUM_LOG_FORMAT": "xml"}, "PRACTICUM_LOG_FORMAT"),
         ({"PRACTICUM_SNAPSHOT_SECONDS": "600"}, "from 5 to 100"),
         ({"PRACTICUM_SNAPSHOT_MAX_MB": "a lot"}, "PRACTICUM_SNAPSHOT_MAX_MB"),
+        ({"PRACTICUM_VOLUME_OPTIONS": "type=nfs"}, "PRACTICUM_VOLUME_DRIVER"),
+        ({"PRACTICUM_VOLUME_DRIVER": "local", "PRACTICUM_VOLUME_OPTIONS": "nfs"}, "name=value"),
         ({"PRACTICUM_SCERET_KEY": "x"}, "PRACTICUM_SCERET_KEY"),
     ],
 )
@@ -125,3 +127,14 @@ def test_outside_production_secrets_are_made_up_and_differ() -> None:
     assert environment.env == "demo"
     assert environment.data_dir == ROOT / "var"
     assert len({environment.secret_key, environment.split_secret, environment.hub_site_token}) == 3
+
+
+def test_a_key_that_others_may_read_keeps_the_site_from_starting(tmp_path: Path) -> None:
+    file = tmp_path / "oidc.pem"
+    assert private_text(file, setting="PRACTICUM_OIDC_KEY_FILE") == ""
+    file.write_text("a key")
+    file.chmod(0o640)
+    with pytest.raises(ConfigurationError, match=r"PRACTICUM_OIDC_KEY_FILE names may be read by others.*chmod 600"):
+        private_text(file, setting="PRACTICUM_OIDC_KEY_FILE")
+    file.chmod(0o600)
+    assert private_text(file, setting="PRACTICUM_OIDC_KEY_FILE") == "a key"

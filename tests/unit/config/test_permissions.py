@@ -53,6 +53,35 @@ OTHER_METHODS = ("put", "patch", "delete")
 
 # view: (GET, POST)
 MATRIX: dict[str, tuple[str, str]] = {
+    # No provider is set up here: tests/unit/accounts/test_providers.py has those that are.
+    "account_login": ("200 302 302 302 302 302 302 200 200 200", "200 302 302 302 302 302 302 200 200 200"),
+    "account_reauthenticate": ("302 200 200 200 200 200 200 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
+    "accounts:leave_for_provider": (
+        "405 405 405 405 405 405 405 405 405 405",
+        "404 404 404 404 404 404 404 404 404 404",
+    ),
+    "accounts:part_from_provider": (
+        "302 405 405 405 405 405 405 302 302 302",
+        "302 404 404 404 404 404 404 302 302 302",
+    ),
+    "github_callback": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "google_callback": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "openid_connect_callback": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "mfa_activate_totp": ("302 302 302 302 302 302 302 302 302 302", "302 302 302 302 302 302 302 302 302 302"),
+    "mfa_authenticate": ("302 302 302 302 302 302 302 302 302 302", "302 302 302 302 302 302 302 302 302 302"),
+    "mfa_deactivate_totp": ("302 404 404 404 404 404 404 302 302 302", "302 404 404 404 404 404 404 302 302 302"),
+    "mfa_generate_recovery_codes": (
+        "302 302 302 302 302 302 302 302 302 302",
+        "302 302 302 302 302 302 302 302 302 302",
+    ),
+    "mfa_index": ("302 200 200 200 200 200 200 302 302 302", "405 405 405 405 405 405 405 405 405 405"),
+    "mfa_reauthenticate": ("302 302 302 302 302 302 302 302 302 302", "302 302 302 302 302 302 302 302 302 302"),
+    "mfa_view_recovery_codes": ("302 404 404 404 404 404 404 302 302 302", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:reset_factor": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
+    "saml_acs": ("405 405 405 405 405 405 405 405 405 405", "404 404 404 404 404 404 404 404 404 404"),
+    "saml_finish_acs": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "saml_metadata": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
+    "saml_sls": ("404 404 404 404 404 404 404 404 404 404", "405 405 405 405 405 405 405 405 405 405"),
     "accounts:account": ("302 200 200 200 200 200 200 302 302 302", "302 200 200 200 200 200 200 302 302 302"),
     "accounts:kinds": ("302 200 200 200 200 200 200 302 302 302", "302 400 400 400 400 400 400 302 302 302"),
     "accounts:notices": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -199,6 +228,7 @@ MATRIX: dict[str, tuple[str, str]] = {
     "persons:export": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 405 302 302 302"),
     "persons:export_own": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "persons:own": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
+    "persons:retention": ("302 404 404 404 404 404 200 302 302 302", "302 404 404 404 404 404 302 302 302 302"),
     "persons:take_back": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 409 302 302 302"),
     "persons:take_back_own": ("302 405 405 405 405 405 405 302 302 302", "302 409 409 409 409 409 409 302 302 302"),
     "portal:account_active": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
@@ -212,6 +242,8 @@ MATRIX: dict[str, tuple[str, str]] = {
     "portal:milestone": ("302 404 404 404 405 405 405 302 302 302", "302 404 404 404 302 404 302 302 302 302"),
     "portal:end_internship": ("302 404 404 404 404 404 405 302 302 302", "302 404 404 404 404 404 400 302 302 302"),
     "portal:health": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:live": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
+    "portal:ready": ("200 200 200 200 200 200 200 200 200 200", "405 405 405 405 405 405 405 405 405 405"),
     "portal:status": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:home": ("302 200 200 200 200 200 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
     "portal:internship": ("302 200 404 404 200 404 200 302 302 302", "302 405 405 405 405 405 405 302 302 302"),
@@ -416,6 +448,7 @@ def things(
         "remedy": "remedy/sgd.ipynb",
         "token": link_token_of(invitation),
         "ticket": way_out_of(intern, what="digest").rstrip("/").rpartition("/")[2],
+        "provider_id": "oidc", "organization_slug": "lab",
         "request_id": helping.pk, "notebook_id": shown.pk,
         "snapshot_id": snapshot.pk,
         "reservation_id": reservation.pk, "secret": secret_of(mentor),
@@ -466,7 +499,7 @@ def call(column: str, *, method: str, address: str, callers: dict[str, Client]) 
 
 def address_of(view: str, *, things: dict[str, Any]) -> str:
     """The address of a view for the intern's things."""
-    for entry in get_resolver().reverse_dict.getlist(view) or _candidates(view):
+    for entry in _candidates(view):
         arguments = {name: things[name] for name in entry}
         return reverse(view, kwargs=arguments)
     raise AssertionError(view)
@@ -511,8 +544,10 @@ def test_each_caller_gets_exactly_what_is_declared_and_no_other_method_does_anyt
 # programs with a token of their own, the way out of a mail, health.
 NO_PERSONS = {
     "accounts:unsubscribe",
+    "account_login", "accounts:leave_for_provider", "accounts:part_from_provider", "mfa_authenticate", "github_callback", "google_callback",
+    "mfa_deactivate_totp", "mfa_view_recovery_codes", "openid_connect_callback", "saml_acs", "saml_finish_acs", "saml_metadata", "saml_sls",
     "accounts:sign_in", "accounts:sign_out", "accounts:read_notice", "internships:join", "internships:sign_up", "internships:take_back", "evaluation:status", "evaluation:submission",
-    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:metrics",
+    "evaluation:submit", "gpus:report", "gpus:reservation_feed", "portal:health", "portal:home", "portal:live", "portal:ready", "portal:metrics",
     "workspaces:activity", "workspaces:claim", "workspaces:event", "workspaces:help_notebook", "workspaces:help_over",
     "workspaces:help_state", "workspaces:move",
 }  # fmt: skip

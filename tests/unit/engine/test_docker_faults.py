@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+from docker.errors import NotFound
 
 from practicum.engine.docker import DockerEngine
 from practicum.errors import EngineUnavailable
@@ -49,3 +51,20 @@ def test_an_engine_that_dies_while_it_is_asked_is_away(call: Callable[[DockerEng
 
     with pytest.raises(EngineUnavailable):
         call(engine)
+
+
+def test_a_container_that_an_engine_lists_as_dead_and_does_not_know_is_gone() -> None:
+    known = {"Id": "known", "State": "dead", "Labels": {}, "Created": 0}
+
+    class Api:
+        def containers(self, **_: Any) -> list[dict[str, Any]]:
+            return [known, known | {"Id": "ghost"}, known | {"Id": "runs", "State": "running"}]
+
+        def inspect_container(self, container_id: str) -> None:
+            assert container_id != "runs", "only of the dead it is asked once more"
+            if container_id == "ghost":
+                raise NotFound("No such container: ghost")
+
+    engine = DockerEngine()
+    engine._connected = SimpleNamespace(api=Api())  # type: ignore[assignment]
+    assert [(container.id, container.running) for container in engine.list({})] == [("known", False), ("runs", True)]

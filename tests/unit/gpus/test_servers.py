@@ -417,3 +417,93 @@ def test_the_image_of_the_command_has_the_version_of_the_project() -> None:
     project = Path(__file__).resolve().parents[3] / "pyproject.toml"
     assert tomllib.loads(project.read_text())["project"]["version"] == __version__
     assert practicum_hub.__version__ == __version__
+
+
+# --- Somebody's own machine ---
+
+
+@pytest.fixture
+def lent(admin: Any, now: datetime, cohort: Any) -> Server:
+    """A machine of somebody's, with one GPU, for one cohort; beside it one with a GPU for all."""
+    servers.join("lent", is_known=False, actor=admin, now=now, cohort=cohort)
+    for name in ("lent", "for-all"):
+        server = Server.objects.get_or_create(name=name)[0]
+        gpu = inventory.Gpu(f"GPU-of-{name}-0001", 0, "NVIDIA H100", 80 << 30, 0, None)
+        inventory.register_report(server, report=inventory.Report(gpus=[gpu], cpu_slots=1), now=now)
+    return Server.objects.get(name="lent")
+
+
+def ask(person: Any, *, cohort: Any, now: datetime, purpose: str = "session") -> Lease:
+    return services.request_lease(person, cohort=cohort, purpose=Purpose(purpose), duration=timedelta(hours=1), now=now)
+
+
+def held(lease: Lease) -> str:
+    lease.refresh_from_db()
+    return lease.server_name
+
+
+def test_a_machine_for_one_cohort_is_given_to_it_first_and_to_no_other(
+    lent: Server, now: datetime, intern: Any, peer: Any, stranger: Any, cohort: Any, other_cohort: Any
+) -> None:
+    servers.note_back("lent", now=now)
+    ours, theirs = ask(intern, cohort=cohort, now=now), ask(stranger, cohort=other_cohort, now=now)
+    services.allocate(now=now)
+    assert (held(ours), held(theirs)) == ("lent", "for-all")
+    waits = ask(peer, cohort=cohort, now=now)
+    services.allocate(now=now)
+    services.release_lease(theirs.pk, token=theirs.token, observed_gone=True, now=now)
+    services.allocate(now=now)
+    assert held(waits) == "for-all"
+    again = ask(stranger, cohort=other_cohort, now=now)
+    services.release_lease(ours.pk, token=ours.token, observed_gone=True, now=now)
+    services.allocate(now=now)
+    assert held(again) == ""
+
+
+def test_nothing_is_evaluated_on_a_machine_of_somebodys(lent: Server, now: datetime, intern: Any, cohort: Any) -> None:
+    servers.note_back("lent", now=now)
+    leases = [ask(intern, cohort=cohort, now=now, purpose="evaluation") for _ in range(2)]
+    services.allocate(now=now)
+    assert sorted(held(lease) for lease in leases) == ["", "for-all"]
+
+
+def test_its_cpu_slots_are_nobody_elses_either(lent: Server, now: datetime) -> None:
+    servers.note_back("lent", now=now)
+    Server.objects.filter(name="for-all").update(state="draining")
+    assert selectors.free_cpu_pool() is None
+    assert selectors.cpu_pool() is None
+
+
+def test_a_server_that_joined_is_given_to_nobody_before_its_engine_was_looked_at(
+    lent: Server, now: datetime, intern: Any, cohort: Any
+) -> None:
+    lease = ask(intern, cohort=cohort, now=now)
+    services.allocate(now=now)
+    assert held(lease) == "for-all"
+    assert [servers.note_back("lent", now=now) for _ in range(2)] == [True, False]
+
+
+def test_joining_anew_makes_the_tokens_before_it_void(lent: Server, admin: Any, now: datetime) -> None:
+    with pytest.raises(Conflict):
+        servers.join("lent", is_known=False, actor=admin, now=now)
+    servers.join("lent", is_known=True, actor=admin, now=now)
+    assert [token.revoked_at is None for token in lent.tokens.order_by("id")] == [False, True]
+    assert Server.objects.get(name="lent").cohort == lent.cohort
+    with pytest.raises(NotFound):
+        servers.join("unheard-of", is_known=True, actor=admin, now=now)
+
+
+def test_a_server_is_taken_out_only_when_nobody_holds_a_slot(
+    lent: Server, admin: Any, now: datetime, intern: Any, cohort: Any
+) -> None:
+    servers.note_back("lent", now=now)
+    lease = ask(intern, cohort=cohort, now=now)
+    services.allocate(now=now)
+    with pytest.raises(Conflict, match="Ines Intern"):
+        servers.leave("lent", actor=admin, now=now)
+    lease.refresh_from_db()
+    services.release_lease(lease.pk, token=lease.token, observed_gone=True, now=now)
+    servers.leave("lent", actor=admin, now=now)
+    assert not lent.tokens.filter(revoked_at__isnull=True).exists()
+    services.allocate(now=now)
+    assert held(ask(intern, cohort=cohort, now=now)) == ""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def test_a_report_is_what_the_contract_says() -> None:
     agent.look()
     agent.send()
     (report,) = site.taken
-    assert set(report) == {"boot", "gpus", "cpu_slots", "versions", "samples"}
+    assert set(report) == {"boot", "gpus", "cpu_slots", "versions", "figures", "samples"}
     assert report["cpu_slots"] == 2
     assert report["gpus"] == [
         {
@@ -324,3 +325,46 @@ def test_sigterm_ends_it_at_once_and_in_order(tmp_path: Path) -> None:
             process.wait()
             server.shutdown()
     assert reports == [f"Bearer {'a' * 64}"]
+
+
+def test_an_agent_tells_what_became_of_its_reports_and_looks() -> None:
+    time = Time()
+    site = Site(500, 204, time=time)
+    agent = make(site, Look((H100,)), Look((replace(H100, fault="It fell off the bus."),)), time=time)
+    for _ in range(2):
+        agent.look()
+    with pytest.raises(ReportFailed):
+        agent.send()
+    time.seconds += 60
+    agent.send()
+    (first,) = site.taken
+    assert first["figures"] == {"sent": 0, "refused": 1, "lost": 0, "faults": 1, "kept": 2, "uptime_seconds": 60}
+    agent.look()
+    agent.send()
+    assert (site.taken[1]["figures"]["sent"], site.taken[1]["figures"]["kept"]) == (1, 1)
+
+
+def test_what_is_dropped_counts_as_lost() -> None:
+    time = Time()
+    agent = make(Site(400, time=time), time=time)
+    for _ in range(KEPT_SAMPLES + 3):
+        agent.look()
+    assert agent.report()["figures"]["lost"] == 3
+    time.seconds += agents.KEPT_SECONDS + 1
+    agent.look()
+    assert agent.report()["figures"]["lost"] == 3 + KEPT_SAMPLES
+    with pytest.raises(ReportFailed):
+        agent.send()
+    assert agent.report()["figures"]["lost"] == 4 + KEPT_SAMPLES, "the site will never take it"
+
+
+def test_a_machine_without_a_driver_has_no_fault_and_one_that_lost_it_has() -> None:
+    agent = make(Site(), fault="no driver")
+    agent.look()
+    assert agent.report()["figures"]["faults"] == 0
+    inventory = FakeInventory(Look((H100,)))
+    broken = Agent(httpx.Client(), inventory=inventory, cpu_slots=0, find_container=None, clock=Time())
+    broken.look()
+    inventory.fault = "driver gone"
+    broken.look()
+    assert broken.report()["figures"]["faults"] == 1

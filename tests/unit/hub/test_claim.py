@@ -83,3 +83,22 @@ def test_a_claim_that_is_not_the_contracts_is_refused(
 def test_an_answer_that_is_no_claim_is_refused(answer: Any) -> None:
     with pytest.raises(ValueError, match="lacks"):
         Claim.from_json(answer)
+
+
+def test_on_another_server_copies_are_mounted_in_place_of_the_sites_folders(answer: dict[str, Any]) -> None:
+    copied = [{**mount, "volume": f"copy-of-{mount['target'][1:]}"} for mount in answer["mounts"]]
+    copied.append({"source": "/srv/project", "target": "/opt/project", "volume": "copy-of-project"})
+    mounts = claims.mounts(Claim.from_json(answer | {"mounts": copied}), is_elsewhere=True)
+    assert {mount["type"] for mount in mounts} == {"volume"}
+    assert all(mount["read_only"] for mount in mounts[1:])
+    with pytest.raises(ValueError, match="nothing was copied"):
+        claims.mounts(Claim.from_json(answer), is_elsewhere=True)
+
+
+def test_a_driver_that_all_servers_share_is_told_which_volume_it_is(answer: dict[str, Any]) -> None:
+    shared = {"volume_driver": "local", "volume_options": {"type": "nfs", "device": ":/srv/{volume}"}}
+    home = claims.mounts(Claim.from_json(answer | shared))[0]
+    assert dict(home["driver_config"]) == {
+        "Name": "local",
+        "Options": {"type": "nfs", "device": ":/srv/practicum-home-ines"},
+    }

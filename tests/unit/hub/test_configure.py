@@ -94,3 +94,10 @@ def test_nothing_is_made_up_for_an_empty_environment() -> None:
     with pytest.raises(ConfigurationError) as refusal:
         configure({})
     assert all(name in str(refusal.value) for name in REQUIRED)
+
+
+def test_subdomains_give_each_notebook_a_host_of_its_own_and_only_then_cookies_go_to_every_path() -> None:
+    apart = configure({**DOCKER, "PRACTICUM_HUB_SUBDOMAINS": "1"})["JupyterHub"]
+    together = configure({**DOCKER, "PRACTICUM_HUB_SUBDOMAINS": ""})["JupyterHub"]
+    assert (apart["subdomain_host"], apart["cookie_host_prefix_enabled"]) == ("https://notebooks.example.org", True)
+    assert (together["subdomain_host"], together["cookie_host_prefix_enabled"]) == ("", False)

@@ -220,7 +220,7 @@ def test_the_page_of_a_link_keeps_what_was_typed_and_signs_in(invitation: Invita
     answer = browser.post(address, PERSON | {"again": PERSON["password"]})
     assert (answer.status_code, answer["Location"]) == (302, "/cohorts/spring/apply/")
     assert browser.get("/cohorts/spring/apply/").status_code == 200
-    assert Client().get(address).status_code == 409
+    assert Client().get(address).status_code == 410
 
 
 def test_opening_a_link_alone_uses_nothing(invitation: Invitation, client_of: Any, intern: Any, now: Any) -> None:
@@ -261,4 +261,4 @@ def test_an_admin_invites_mails_again_and_revokes_on_the_page(
     assert ada.post(f"/cohorts/autumn/invitations/{row.pk}/revoke/").status_code == 404
     assert ada.post(f"{page}{row.pk}/revoke/").status_code == 302
     assert ada.post(f"{page}{row.pk}/revoke/").status_code == 409
-    assert ada.post(f"{page}{row.pk}/send/").status_code == 409
+    assert ada.post(f"{page}{row.pk}/send/").status_code == 410

@@ -60,17 +60,19 @@ class World:
         except Refused:
             del self.hub.servers[username]
             raise
+        engine = self.engine.at(self.grants[-1]["server"])
         if self.makes_containers:
-            self.engine.hold(self.grants[-1]["labels"])
+            engine.hold(self.grants[-1]["labels"])
         volume = self.grants[-1]["volume"]
-        self.engine.volumes[volume] = Volume(volume, {})
+        engine.volumes[volume] = Volume(volume, {})
 
     def despawn(self, username: str) -> None:
         """The spawner removes the person's container."""
         for grant in self.grants:
             if grant["volume"].endswith(f"-home-{username}"):
-                for container in self.engine.list(grant["labels"]):
-                    self.engine.remove(container.id)
+                engine = self.engine.at(grant["server"])
+                for container in engine.list(grant["labels"]):
+                    engine.remove(container.id)
 
     def tick(self, *, after: timedelta = timedelta(0)) -> None:
         """One round of the worker, some time later."""

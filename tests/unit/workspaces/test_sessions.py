@@ -64,12 +64,18 @@ def test_a_claim_is_exactly_what_the_contract_says(
     grant, lease = world.grants[0], Lease.objects.get(pk=session.lease_id)
     token = grant["environment"].pop("PRACTICUM_TOKEN")
     assert len(token) > 40
+    copies = [mount.pop("volume") for mount in grant["mounts"]]
+    assert all(copy.startswith("practicum-practicum-files-") for copy in copies)
+    assert len(set(copies)) == 2
     assert grant == {
         "session": str(session.id),
         "lease": {"id": str(lease.id), "token": 2, "until": (world.now + timedelta(hours=12)).isoformat()},
+        "server": "alpha",
         "slot": {"kind": "cpu", "uuid": None, "label": "CPU slot 0"},
         "image": "practicum/workspace:test",
         "volume": f"practicum-{settings.PRACTICUM_INSTANCE}-home-ines",
+        "volume_driver": "",
+        "volume_options": {},
         "mounts": [
             {"source": str(version.folder / "project"), "target": "/opt/project", "read_only": True},
             {"source": str(version.folder / "public"), "target": "/data", "read_only": True},

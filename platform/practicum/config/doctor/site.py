@@ -7,7 +7,7 @@ import ssl
 import stat
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from practicum.config.doctor import findings as rules
 from practicum.config.doctor.findings import Finding, State, is_below, of_version, ok, to_mend
 from practicum.gpus.models import Server, SlotKind
 from practicum.gpus.selectors import silent_servers
+from practicum.lib import backups
 from practicum.portal import health
 
 SLOW_SECONDS = 0.1
@@ -118,6 +119,35 @@ def mail(*, connect: Callable[[], Any] = get_connection) -> list[Finding]:
         return [to_mend("mail server", f"{where} does not answer: {fault}", "Mend PRACTICUM_EMAIL_HOST and _PORT.")]
     opened.close()
     return [ok("mail server", f"{where} lets us in")]
+
+
+def last_backup(*, now: datetime) -> list[Finding]:
+    """There is a good backup of the last day. A site that has made none yet works, and somebody should know."""
+    good, failed = backups.last_good(), backups.last_failed()
+    if not settings.PRACTICUM_BACKUPS.repository:
+        return [
+            Finding("backup", State.LOOK, "none is made: nothing says where to", "Set PRACTICUM_BACKUP_REPOSITORY.")
+        ]
+    is_daily = settings.PRACTICUM_BACKUPS.hour is not None
+    mend = "python manage.py backup" + (
+        "" if is_daily else "\nSet PRACTICUM_BACKUP_HOUR: the worker makes one each day."
+    )
+    if good is None:
+        found = [Finding("backup", State.LOOK, "none was ever made", f"python manage.py backup init\n{mend}")]
+    elif now - good.at > backups.LATE:
+        found = [to_mend("backup", f"last good backup: {_hours(now - good.at)} ago", mend)]
+    else:
+        found = [ok("backup", f"last good backup: {_hours(now - good.at)} ago ({good.said})")]
+    if failed is not None:
+        said = f"failed {_hours(now - failed.at)} ago: {failed.said}"
+        found.append(to_mend("last backup", said, "python manage.py backup"))
+    return found
+
+
+def _hours(since: timedelta) -> str:
+    """For people: 26 h, or 12 min."""
+    minutes = since.total_seconds() / 60
+    return f"{minutes / 60:.0f} h" if minutes >= 90 else f"{max(0, minutes):.0f} min"
 
 
 def signs_of_life(*, now: datetime) -> list[Finding]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from practicum.accounts.models import Role
+from practicum.accounts.models import Role, User
 from practicum.accounts.services import create_account
 from practicum.errors import PracticumError
 from practicum.lib.clock import utc_now
@@ -22,9 +22,17 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("email")
         parser.add_argument("name", help='As the person writes it, in quotes: "Ada Lovelace".')
+        parser.add_argument(
+            "--unless-there-is-one", action="store_true", help="do nothing if there is an admin already"
+        )
 
-    def handle(self, *_: Any, username: str, email: str, name: str, **__: Any) -> None:
+    def handle(
+        self, *_: Any, username: str, email: str, name: str, unless_there_is_one: bool = False, **__: Any
+    ) -> None:
         """Open it; refusals are told in their own words."""
+        if unless_there_is_one and User.objects.filter(role=Role.ADMIN, is_active=True).exists():
+            self.stdout.write("There is an admin already.")
+            return
         try:
             user, password = create_account(
                 None, username=username, email=email, name=name, role=Role.ADMIN, now=utc_now()

@@ -1,6 +1,7 @@
 """``practicum doctor``: everything a site needs, a line each: ok, or what is wrong and what mends it.
 
-Nothing is changed and nothing is sent. Ends with 1 where something is to be mended.
+Nothing is changed and nothing is sent; to see what notebooks reach, two containers are started and removed again. Ends with 1
+where something is to be mended.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from practicum.config.doctor import containers, machine, network, site
+from practicum.config.doctor import containers, machine, network, sign_in, site
 from practicum.config.doctor.findings import Finding, State, as_json, as_lines, to_mend
+from practicum.config.management.commands import network as network_command
 from practicum.config.settings import ENVIRONMENT
 from practicum.credentials.keys import key_file as issuer_key_file
 from practicum.engine.facts import engine_facts
@@ -79,11 +81,14 @@ def looks() -> dict[str, Callable[[], list[Finding]]]:
         "keys": lambda: site.key_files(_key_files()),
         "database": lambda: site.database(now=utc_now()),
         "engine": lambda: _engine(images),
+        "network": network_command.findings,
         "nvidia": lambda: [*machine.toolkit(), *machine.specifications(has_gpus=_lists_gpus())],
         "names": lambda: network.names(public),
         "certificates": lambda: network.certificates(public, now=utc_now()),
         "pages": lambda: network.pages(answering),
         "mail": site.mail,
+        "backups": lambda: site.last_backup(now=utc_now()),
+        "sign-in": lambda: sign_in.ways_in(settings.PRACTICUM_WAYS_IN, site_url=settings.PRACTICUM_SITE_URL),
         "life": lambda: site.signs_of_life(now=utc_now()),
     }
 

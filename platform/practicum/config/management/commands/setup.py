@@ -25,7 +25,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Do all of it."""
-        for folder in (settings.PRACTICUM_DATA_DIR, settings.STATIC_ROOT, settings.PRACTICUM_DATA_DIR / "hub"):
+        meeting = [settings.PRACTICUM_DATA_DIR / "egress"] if settings.PRACTICUM_EGRESS_PROXY else []
+        for folder in (
+            settings.PRACTICUM_DATA_DIR,
+            settings.STATIC_ROOT,
+            settings.PRACTICUM_DATA_DIR / "hub",
+            *meeting,
+        ):
             folder.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
         call_command("createcachetable", verbosity=0)

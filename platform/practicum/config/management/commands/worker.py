@@ -8,6 +8,7 @@ Killing it at any point loses nothing: rows are the truth and the next worker re
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -16,17 +17,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
+from prometheus_client import write_to_textfile
 
 from practicum.accounts import notices, sending
 from practicum.accounts.models import Channel
 from practicum.config.engine import site_engine
+from practicum.config.keeping import schedule
 from practicum.config.surroundings import SteadyClock, Surroundings, surroundings_of
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
@@ -34,11 +37,16 @@ from practicum.digests import tasks as digests
 from practicum.engine import Engine
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
+from practicum.evaluation.models import Fault as RunFault
+from practicum.evaluation.models import RunState
 from practicum.gpus import tasks as gpus
 from practicum.internships import readiness
 from practicum.internships import services as internships
+from practicum.lib import counting
 from practicum.lib.faults import ground_of
+from practicum.persons import retention
 from practicum.persons import tasks as persons
+from practicum.portal.metrics import COUNTS_FOLDER
 from practicum.submissions.likeness import compare_next
 from practicum.workspaces import tasks as workspaces
 from practicum.workspaces.hub import get_hub
@@ -52,16 +60,20 @@ EVALUATION_SECONDS = 0.2
 SNAPSHOT_SECONDS = 0.5
 SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
+LEAVING_SECONDS = 1.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
 DIGEST_SECONDS = 20.0
 DELETION_SECONDS = 10.0
+BACKUP_SECONDS = 60.0
+RETENTION_SECONDS = 60.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)  # objects, then so many lesser collections; Python says 700, 10, 10
 SURROUNDINGS_SECONDS = 2.0
+FORGET_AFTER_SECONDS = 3600.0
 
 
 class Loop(threading.Thread):
@@ -70,6 +82,7 @@ class Loop(threading.Thread):
     def __init__(self, name: str, work: Callable[[], bool], *, pause: float, stopping: threading.Event) -> None:
         super().__init__(name=name, daemon=True)
         self.work = work
+        self.kind = name.split(" ", maxsplit=1)[0]
         self.pause = pause
         self.stopping = stopping
         self.said: set[str] = set()
@@ -84,7 +97,8 @@ class Loop(threading.Thread):
         """One call of ``work``; False if it failed or found nothing to do."""
         close_old_connections()
         try:
-            busy = self.work()
+            with counting.TASKS.labels(self.kind).time(), counting.TASK_FAILURES.labels(self.kind).count_exceptions():
+                busy = self.work()
         except Exception as error:
             if isinstance(error, Fault | DatabaseError) or ground_of(error):
                 self.say(str(error))
@@ -131,13 +145,38 @@ class Command(BaseCommand):
         clock = SteadyClock()
         around = surroundings_of(engine, clock=clock)
         loops = make_loops(engine, evaluations=evaluations, stopping=stopping, clock=clock, around=around)
+        begin_counts(loops)
         for loop in loops:
             loop.start()
         log.info("working: %d evaluations side by side, engine %s", evaluations, settings.PRACTICUM_ENGINE)
         while not stopping.wait(1.0):
             around.beat()
+            tell_counts()
         for loop in loops:
             loop.join(timeout=8)
+
+
+def begin_counts(loops: Iterable[Loop]) -> None:
+    """What is alarmed about is told from the start: a count that first appears as 1 has not grown, to Prometheus."""
+    for loop in loops:
+        counting.TASK_FAILURES.labels(loop.kind)
+    counting.RUNS_ENDED.labels(str(RunState.FAILED), str(RunFault.OURS))
+    for channel in Channel:
+        counting.DELIVERIES.labels(str(channel), "failed")
+
+
+def tell_counts() -> None:
+    """What this worker counted so far is in its file, where /metrics finds it; those of workers long gone are not.
+
+    On a full disk the file stays as it was.
+    """
+    folder = settings.PRACTICUM_DATA_DIR / COUNTS_FOLDER
+    with contextlib.suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        for file in folder.glob("worker-*.prom"):
+            if time.time() - file.stat().st_mtime > FORGET_AFTER_SECONDS:
+                file.unlink(missing_ok=True)
+        write_to_textfile(str(folder / f"worker-{socket.gethostname()}.prom"), counting.REGISTRY)
 
 
 def keep_pace() -> None:
@@ -153,8 +192,9 @@ def keep_pace() -> None:
 def make_loops(
     engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
 ) -> list[Loop]:
-    """The ticker, the reconciler, and those who let mentors in, estimate, archive homes, plan, tell people, compare, certify,
-    evaluate, delete the data of people who asked for it, and look whether everything answers.
+    """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes, plan, tell people,
+    compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, back up, and look
+    whether everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -177,11 +217,16 @@ def make_loops(
             digests.prune(now=clock.now())
             internships.resume_due(now=clock.now())
             readiness.end_due(now=clock.now())
+            workspaces.follow_egress(clock.now(), engine=engine)
             reconciled[0] = time.monotonic()
         return False
 
     def follow_help() -> bool:
         workspaces.follow_help(clock.now(), hub=hub)
+        return False
+
+    def see_off() -> bool:
+        workspaces.see_off(clock.now(), hub=hub)
         return False
 
     def estimate() -> bool:
@@ -206,11 +251,18 @@ def make_loops(
     def delete() -> bool:
         return persons.delete_due(clock.now(), engine=engine, hub=hub)
 
+    def backup() -> bool:
+        return schedule.step(clock.now(), engine=engine)
+
+    def retain() -> bool:
+        return retention.step_all(clock.now(), engine=engine)
+
     return [
         Loop("sessions", tick, pause=TICK_SECONDS, stopping=stopping),
         Loop("reconcile", reconcile, pause=1.0, stopping=stopping),
         Loop("surroundings", around.look, pause=SURROUNDINGS_SECONDS, stopping=stopping),
         Loop("help", follow_help, pause=HELP_SECONDS, stopping=stopping),
+        Loop("leaving", see_off, pause=LEAVING_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
         Loop("likenesses", lambda: compare_next(now=clock.now()), pause=LIKENESS_SECONDS, stopping=stopping),
@@ -221,6 +273,8 @@ def make_loops(
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
         Loop("digests", lambda: digests.step(clock.now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
+        Loop("retention", retain, pause=RETENTION_SECONDS, stopping=stopping),
+        Loop("backups", backup, pause=BACKUP_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(clock.now()), pause=1.0, stopping=stopping),
         *(

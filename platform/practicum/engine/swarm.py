@@ -1,0 +1,103 @@
+"""What binds several servers' engines together: swarm mode for membership and its overlay network, and nothing more of it.
+
+No service is ever made: which container runs where is the lease's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import docker
+from docker.errors import ImageNotFound, NotFound
+
+from practicum.engine.base import LABEL_INSTANCE, LABEL_MANAGED, Engine
+from practicum.engine.docker import CALL_SECONDS, DockerEngine, translated
+from practicum.errors import EngineRefused
+
+OVERLAY = "overlay"
+IMAGE_SECONDS = 1800
+
+
+def begin(network: str, *, advertise: str, instance: str, is_plain: bool = False) -> None:
+    """This machine's engine leads a swarm that others reach at ``advertise``, with an overlay that containers may join.
+
+    What passes between servers is encrypted, unless ``is_plain``: for kernels that can't, and wires that are private.
+
+    Raises:
+        EngineRefused: there is a network of that name that does not span servers, or the swarm is led elsewhere.
+        EngineUnavailable: the engine does not answer.
+    """
+    with translated():
+        client = docker.from_env(timeout=CALL_SECONDS)
+        try:
+            swarm = client.info()["Swarm"]
+            if swarm["LocalNodeState"] == "inactive":
+                client.swarm.init(advertise_addr=advertise)
+            elif not swarm["ControlAvailable"]:
+                raise EngineRefused("This engine is a mere member of a swarm; the site's engine has to lead it.")
+            _make_overlay(client, network, instance=instance, is_plain=is_plain)
+        finally:
+            client.close()
+
+
+def _make_overlay(client: Any, network: str, *, instance: str, is_plain: bool) -> None:
+    try:
+        found = client.networks.get(network)
+    except NotFound:
+        labels = {LABEL_MANAGED: "1", LABEL_INSTANCE: instance}
+        options = {} if is_plain else {"encrypted": ""}
+        client.networks.create(network, driver=OVERLAY, attachable=True, labels=labels, options=options)
+        return
+    if found.attrs["Driver"] != OVERLAY or not found.attrs.get("Attachable"):
+        raise EngineRefused(
+            f"The network {network} does not span servers. Set PRACTICUM_NETWORK to another name, and run this again."
+        )
+
+
+def way_in() -> tuple[str, str]:
+    """The secret that lets one more machine into the swarm, and where it is led. Secrets that were given before are void.
+
+    Raises:
+        EngineUnavailable: the engine does not answer.
+    """
+    with translated():
+        client = docker.from_env(timeout=CALL_SECONDS)
+        try:
+            client.swarm.update(rotate_worker_token=True)
+            client.swarm.reload()
+            return client.swarm.attrs["JoinTokens"]["Worker"], client.info()["Swarm"]["RemoteManagers"][0]["Addr"]
+        finally:
+            client.close()
+
+
+def push_images(names: Iterable[str], *, engine: Engine, server: str) -> Iterator[tuple[str, bool]]:
+    """Copy images from this machine's engine to another server's, those that are not there; each name with whether it was.
+
+    Raises:
+        EngineUnavailable: one does not answer.
+        EngineRefused: this machine has no such image.
+    """
+    target = engine.at(server)
+    if target is engine or not isinstance(target, DockerEngine):
+        raise EngineRefused(f"The server {server} has no engine of its own.")
+    with translated():
+        here = docker.from_env(timeout=IMAGE_SECONDS)
+        there = target.connect(seconds=IMAGE_SECONDS)
+        try:
+            for name in names:
+                image = here.images.get(name)
+                is_there = _has(there, name, id=image.id)
+                if not is_there:
+                    there.api.load_image(image.save(named=name))  # type: ignore[no-untyped-call]
+                yield name, not is_there
+        finally:
+            here.close()
+            there.close()
+
+
+def _has(client: docker.DockerClient, name: str, *, id: str | None) -> bool:
+    try:
+        return bool(client.images.get(name).id == id)
+    except ImageNotFound:
+        return False

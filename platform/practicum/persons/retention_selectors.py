@@ -1,0 +1,46 @@
+"""What the page of a cohort's retention shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from practicum.internships.models import Cohort
+from practicum.persons import retention as kept
+from practicum.persons.models import Part, Removal, Retention
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """One part: what there is of it, when it goes, and what was told or done. ``gigabytes``: None where nobody measured it."""
+
+    part: Part
+    count: int
+    gigabytes: float | None
+    due_on: date | None
+    removal: Removal | None
+
+
+def retention_of(cohort: Cohort) -> Retention | None:
+    """What was set for it; None: everything is kept."""
+    return Retention.objects.filter(cohort=cohort).select_related("set_by", "cohort").first()
+
+
+def all_retentions() -> list[Retention]:
+    """Every cohort for which something was set."""
+    return list(Retention.objects.select_related("cohort").order_by("cohort__ends_on", "cohort__slug"))
+
+
+def outlooks(cohort: Cohort, *, retention: Retention | None, today: date) -> list[Outlook]:
+    """A line for each part."""
+    removals = {row.part: row for row in Removal.objects.filter(cohort=cohort)}
+    return [
+        Outlook(
+            part=going.part,
+            count=going.count,
+            gigabytes=None if going.bytes is None else going.bytes / 1e9,
+            due_on=kept.due(retention, going.part) if retention else None,
+            removal=removals.get(going.part),
+        )
+        for going in kept.preview(cohort, today=today)
+    ]
