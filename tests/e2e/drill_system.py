@@ -31,7 +31,7 @@ from tests.unit.accounts.servers import MailSink, serving
 
 DISK_MB = 320
 MEBIBYTE = 1024**2
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1 is missing"))
 # Own tables of names for a program and its children; a name that is in neither leads nowhere.
 WITH_NAMES = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"'
 MAIL_HOST = "mail.drill.test"
