@@ -179,11 +179,11 @@ class DrillSystem(CrashSystem):
             part.kill()
             print(f"--- {part.name}\n{self.log_of(part.name)}")
         docker = ["docker", "-H", self.engine.host]
-        mine = ["--filter", f"name={self.instance}-"]
         for listed, removed in ((["ps", "-aq"], ["rm", "-f"]), (["volume", "ls", "-q"], ["volume", "rm"])):
-            found = subprocess.run([*docker, *listed, *mine], capture_output=True, text=True, check=True).stdout.split()
-            if found:
-                subprocess.run([*docker, *removed, *found], check=True, stdout=subprocess.DEVNULL)
+            for mine in (f"name={self.instance}-", f"label=org.practicum.instance={self.instance}"):
+                command = [*docker, *listed, "--filter", mine]
+                if found := subprocess.run(command, capture_output=True, text=True, check=True).stdout.split():
+                    subprocess.run([*docker, *removed, *found], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*docker, "network", "rm", self.network], check=True, stdout=subprocess.DEVNULL)
 
     def health(self) -> dict[str, Any]:
