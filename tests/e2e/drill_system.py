@@ -31,7 +31,7 @@ from tests.unit.accounts.servers import MailSink, serving
 
 DISK_MB = 320
 MEBIBYTE = 1024**2
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("libfaketimeMT.so.1 is missing"))
 # Own tables of names for a program and its children; a name that is in neither leads nowhere.
 WITH_NAMES = 'mount --bind "$1" /etc/hosts && mount --bind "$2" /etc/resolv.conf && shift 2 && exec "$@"'
 MAIL_HOST = "mail.drill.test"
@@ -179,11 +179,11 @@ class DrillSystem(CrashSystem):
             part.kill()
             print(f"--- {part.name}\n{self.log_of(part.name)}")
         docker = ["docker", "-H", self.engine.host]
-        mine = ["--filter", f"name={self.instance}-"]
         for listed, removed in ((["ps", "-aq"], ["rm", "-f"]), (["volume", "ls", "-q"], ["volume", "rm"])):
-            found = subprocess.run([*docker, *listed, *mine], capture_output=True, text=True, check=True).stdout.split()
-            if found:
-                subprocess.run([*docker, *removed, *found], check=True, stdout=subprocess.DEVNULL)
+            for mine in (f"name={self.instance}-", f"label=org.practicum.instance={self.instance}"):
+                command = [*docker, *listed, "--filter", mine]
+                if found := subprocess.run(command, capture_output=True, text=True, check=True).stdout.split():
+                    subprocess.run([*docker, *removed, *found], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*docker, "network", "rm", self.network], check=True, stdout=subprocess.DEVNULL)
 
     def health(self) -> dict[str, Any]:

@@ -53,8 +53,10 @@ def held_run(system: CrashSystem, name: str) -> Iterator[int]:
 
 
 @contextmanager
-def said_once(system: DrillSystem, part: str, *, by: str, lines: int = 60) -> Iterator[None]:
-    """The log of ``by`` says once that the part is away; no program of the site's writes tracebacks, or line after line."""
+def said_once(system: DrillSystem, part: str, *, by: str, lines: int = 100) -> Iterator[None]:
+    """The log of ``by`` says once that the part is away; no program of the site's writes tracebacks, or more than a line or two
+    for each of its two dozen loops.
+    """
     names = ("web", "worker", "agent")
     before = {name: len(system.log_of(name)) for name in names}
     yield

@@ -54,8 +54,10 @@ def need_chromium() -> None:
 
 
 def need_programs() -> None:
-    """Chromium and PostgreSQL's server are there."""
+    """Chromium, PostgreSQL's server and libfaketime, by which the drills set clocks, are there."""
     need_chromium()
+    if not list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
+        install("libfaketime")
     try:
         server_programs()
     except FileNotFoundError:

@@ -37,7 +37,12 @@ class Command(BaseCommand):
         """Which parts, and for whom."""
         parser.add_argument("--json", action="store_true", help="For programs: one object, {well, findings}.")
         parser.add_argument(
-            "--only", nargs="+", choices=sorted(looks()), metavar="PART", help=", ".join(sorted(looks()))
+            "--only",
+            nargs="+",
+            action="extend",
+            choices=sorted(looks()),
+            metavar="PART",
+            help=", ".join(sorted(looks())),
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
