@@ -16,7 +16,7 @@ from tests.tools.waiting import RanOut
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE, HUB = "practicum.test", "hub.practicum.test"
-SECONDS = 600
+SECONDS = 1800
 
 # A cohort in its third week, as the demo has it, on a site in production: people, one project, one place.
 PLACES = """

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.e2e.conftest import BROWSER_ARGUMENTS, PASSWORD, ROOT
 from tests.e2e.server import HUB, PLACES, SITE, Server, build_images
@@ -253,7 +253,7 @@ def in_notebook(page: Page, code: str, *, until: str) -> None:
         try:
             open_notebook(page)
             run_cell(page, code, until=until)
-        except (PlaywrightTimeout, RanOut):
+        except (PlaywrightError, RanOut):  # e.g. ERR_NETWORK_CHANGED
             if attempt == 2:
                 raise
         else:
