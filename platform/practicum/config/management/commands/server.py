@@ -112,12 +112,12 @@ class Command(BaseCommand):
         own = engine.everywhere()
         for server in Server.objects.select_related("cohort").order_by("name"):
             where = "its own engine" if server.name in own else "the site's engine"
-            answers = f"does not answer: {survey.silent[server.name]}" if server.name in survey.silent else "answers"
+            answers = "does not answer" if survey.is_silent(server.name) else "answers"
             agent = "its agent is silent" if selectors.is_silent(server, now=now) else "its agent reports"
-            away = ", given to nobody until it was looked at" if server.away_since else ""
-            self.stdout.write(
-                f"  {server.name}: {server.get_state_display().lower()}; {where} {answers}; {agent}{away}"
-            )
+            facts = [server.get_state_display().lower(), f"{where} {answers}", agent]
+            facts += ["given to nobody until it was looked at"] if server.away_since else []
+            facts += [f"for {server.cohort} only"] if server.cohort else []
+            self.stdout.write(f"  {server.name}: {'; '.join(facts)}")
 
     def remove(self, options: dict[str, Any]) -> None:
         """Refused while anybody holds a slot of it."""
