@@ -93,8 +93,8 @@ def give_up_server(name: str, *, actor: User, now: datetime) -> int:
         raise NotFound
     if not selectors.is_silent(server, now=now):
         raise Conflict("This server reports, so it is not gone. Drain it in place of giving it up.")
-    server.state, server.drain_until = ServerState.OFFLINE, None
-    server.save(update_fields=["state", "drain_until"])
+    server.state, server.drain_until, server.given_up_at = ServerState.OFFLINE, None, now
+    server.save(update_fields=["state", "drain_until", "given_up_at"])
     leases = list(Lease.objects.filter(slot__server=server, state__in=LIVE_STATES))
     ended = [lease for lease in leases if _release(lease, server=server, actor=actor, now=now)]
     record(
