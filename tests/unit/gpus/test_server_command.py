@@ -13,6 +13,8 @@ from practicum.config.management.commands import server as command
 from practicum.engine.memory import MemoryEngine
 from practicum.gpus.models import AgentToken, Server
 from practicum.gpus.tokens import token_row
+from practicum.workspaces.archives import home_volume
+from practicum.workspaces.models import Home
 
 ADD = ("add", "gpu-2", "--address", "192.0.2.2", "--by", "ada")
 
@@ -104,3 +106,21 @@ def test_removing_leaves_no_key_and_no_token(admin: Any, data_dir: Path) -> None
     assert not (data_dir / "servers" / "gpu-2").exists()
     assert not AgentToken.objects.filter(revoked_at__isnull=True).exists()
     assert Server.objects.get(name="gpu-2").state == "offline"
+
+
+def test_files_that_lie_on_a_server_come_here_before_it_is_removed(
+    admin: Any, intern: Any, engine: MemoryEngine, now: Any, data_dir: Path
+) -> None:
+    run(*ADD)
+    there = engine.others["gpu-2"] = MemoryEngine()
+    volume = home_volume(intern.username)
+    there.fill_volume(volume, iter([b"all of it"]), image="", labels={})
+    Home.objects.create(user=intern, server="gpu-2", moved_at=now)
+    there.is_away = True
+    with pytest.raises(CommandError, match="does not answer"):
+        run("remove", "gpu-2", "--by", "ada")
+    assert Home.objects.get().server == "gpu-2"
+    assert (data_dir / "servers" / "gpu-2").exists()
+    there.is_away = False
+    assert "The files of ines are here now" in run("remove", "gpu-2", "--by", "ada")
+    assert (engine.contents[volume], Home.objects.get().server) == (b"all of it", "")

@@ -229,3 +229,15 @@ def test_files_that_went_with_a_server_that_was_given_up_are_begun_anew_from_the
     assert Restoration.objects.get().state == "done"
     assert any("given up, and your files with it. The last snapshot" in message for message in messages(again))
     assert Home.objects.get(user=intern).server == "alpha"
+
+
+def test_a_name_that_leads_here_since_its_server_was_taken_out_is_not_taken_for_the_home(
+    world: World, beta: MemoryEngine, admin: Any, intern: Any, internship: Any
+) -> None:
+    stop(world, world.run(intern))
+    Server.objects.filter(name="beta").update(seen_at=None)
+    servers.give_up_server("beta", actor=admin, now=world.now)
+    del world.engine.others["beta"]
+    use("alpha", is_usable=True)
+    again = world.run(intern)
+    assert any("given up, and your files with it" in message for message in messages(again))

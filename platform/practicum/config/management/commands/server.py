@@ -23,6 +23,7 @@ from practicum.gpus.joining import Joining, command_of
 from practicum.gpus.models import Server
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
+from practicum.workspaces import homes
 
 ANSWER_SECONDS = 20.0
 
@@ -120,9 +121,13 @@ class Command(BaseCommand):
             self.stdout.write(f"  {server.name}: {'; '.join(facts)}")
 
     def remove(self, options: dict[str, Any]) -> None:
-        """Refused while anybody holds a slot of it."""
-        name = options["name"]
-        servers.leave(name, actor=_admin(options["by"]), now=utc_now())
+        """Refused while anybody holds a slot of it. Files that are there come here first, unless it was given up with them."""
+        name, actor = options["name"], _admin(options["by"])
+        servers.check_unheld(name)
+        if not selectors.is_given_up(name):
+            for username in homes.fetch_all(name, engine=site_engine(), now=utc_now()):
+                self.stdout.write(f"  The files of {username} are here now")
+        servers.leave(name, actor=actor, now=utc_now())
         shutil.rmtree(_folder(name), ignore_errors=True)
         self.stdout.write(f"  {name} is out. On the machine: docker swarm leave, and remove /etc/practicum.")
 
