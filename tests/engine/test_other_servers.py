@@ -13,9 +13,9 @@ import pytest
 
 from practicum.engine import Mount, VolumeMount
 from practicum.engine.base import files_volume
-from practicum.engine.carrying import tar_of
 from practicum.engine.docker import DockerEngine
 from practicum.engine.nodes import Nodes
+from practicum.engine.tars import tar_of
 from practicum.errors import EngineUnavailable
 from tests.engine.benches import Bench
 

@@ -7,7 +7,6 @@ that is to be used again is whole once a second, empty volume says so; one that 
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -19,12 +18,10 @@ from docker.errors import APIError, NotFound
 from docker.types import Mount as DockerMount
 
 from practicum.engine.base import LABEL_KIND, LABEL_MANAGED, Labels
+from practicum.engine.tars import AT, CHUNK_BYTES, tar_of
 from practicum.errors import EngineRefused
 
-AT = "/carried"
 CARRIER = "carrier"
-CHUNK_BYTES = 1 << 18
-USER_ID = 1000
 MOST_BACK_BYTES = 256 << 20
 WHOLE = ".whole"
 
@@ -87,40 +84,6 @@ def carrier(client: Any, volume: str, *, image: str, labels: Labels) -> Iterator
     finally:
         with suppress(APIError):
             client.api.remove_container(made["Id"], force=True)
-
-
-def tar_of(folder: Path) -> Iterator[bytes]:
-    """What lies in ``folder``, as a tar in parts, for the user of containers.
-
-    Raises:
-        OSError: a file can't be read; what was given until then is no whole tar.
-    """
-    reading, writing = os.pipe()
-    faults: list[OSError] = []
-
-    def write() -> None:
-        try:
-            with os.fdopen(writing, "wb") as sink, tarfile.open(fileobj=sink, mode="w|") as tar:
-                tar.add(folder, arcname=AT.strip("/"), filter=_of_user)
-        except BrokenPipeError:
-            return
-        except OSError as fault:
-            faults.append(fault)
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    with os.fdopen(reading, "rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
-            yield chunk
-    writer.join()
-    if faults:
-        raise faults[0]
-
-
-def _of_user(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = USER_ID
-    member.uname = member.gname = ""
-    return member
 
 
 def bring_back(client: Any, container: str, target: str, *, into: Path) -> None:

@@ -36,6 +36,7 @@ from practicum.engine.base import (
     files_volume,
 )
 from practicum.engine.nodes import Node, Nodes
+from practicum.engine.tars import tar_of
 from practicum.engine.wire import Wire
 from practicum.errors import EngineRefused, EngineUnavailable
 
@@ -161,7 +162,7 @@ class DockerEngine:
                             self._client, name, mount.source, image=spec.image, labels=lasting(spec.labels)
                         )
                     else:
-                        tar = carrying.tar_of(mount.source)
+                        tar = tar_of(mount.source)
                         carrying.fill(self._client, name, tar, image=spec.image, labels=spec.labels)
         except BaseException:
             self._forget(copies)
@@ -338,7 +339,7 @@ class DockerEngine:
         """Send a signal; one that ended already is left alone."""
         for copy in self._copies.get(container_id, ()):
             if copy.mount.comes_later:
-                tar = carrying.tar_of(copy.mount.source)
+                tar = tar_of(copy.mount.source)
                 with translated():
                     carrying.put(self._client, copy.volume, tar, image=copy.image, labels=copy.labels)
         with translated(), _missing_is_fine():

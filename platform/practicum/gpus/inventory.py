@@ -264,6 +264,8 @@ def set_server_state(
         leases.filter(reclaim_at__isnull=True).update(reclaim_at=until, reason=DRAINED.format(server=server.name))
     facts = {"before": server.state, "after": state} | ({"until": until.isoformat()} if until else {})
     server.state, server.drain_until = state, until
-    server.save(update_fields=["state", "drain_until"])
+    if state != ServerState.OFFLINE:
+        server.given_up_at = None
+    server.save(update_fields=["state", "drain_until", "given_up_at"])
     record("server.state", subject=server, actor=actor, now=now, **facts)
     return server

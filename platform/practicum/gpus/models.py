@@ -35,7 +35,8 @@ class Server(models.Model):
     ``boot`` and ``last_sample``: the run of the agent that reported last and the number of its last sample that was
     counted; nothing is counted twice. ``drain_until``: leases that are still there then are ended. ``away_since``: its
     engine does not answer, or nobody has looked since whether what runs there may; it is given to nobody until then.
-    ``cohort``: it is somebody's own machine, for this cohort alone and for notebooks alone.
+    ``given_up_at``: an admin said that it is gone for good. ``cohort``: it is somebody's own machine, for this cohort
+    alone and for notebooks alone.
     """
 
     name = models.SlugField(max_length=60, unique=True)
@@ -44,6 +45,7 @@ class Server(models.Model):
     versions = models.JSONField(default=dict, blank=True)
     drain_until = models.DateTimeField(null=True, blank=True)
     away_since = models.DateTimeField(null=True, blank=True)
+    given_up_at = models.DateTimeField(null=True, blank=True)
     cohort = models.ForeignKey(Cohort, null=True, blank=True, on_delete=models.PROTECT, related_name="servers")
     boot = models.CharField(max_length=32, blank=True)
     last_sample = models.PositiveBigIntegerField(default=0)

@@ -71,8 +71,8 @@ class Microseconds(Func):
 def snapshot(*, now: datetime) -> policy.Snapshot:
     """What the policy decides on, as the rows are now."""
     slots = _slots()
-    first = _first_pool(slots)
-    requests, holdings = _leases(first, own=_own_pools(slots), now=now)
+    pools = _pools()
+    requests, holdings = _leases(_first_pool(slots, pools), own=_own_pools(slots, pools), now=now)
     return policy.Snapshot(
         slots=slots,
         requests=requests,
@@ -105,16 +105,21 @@ def _slots() -> tuple[policy.Slot, ...]:
     )  # fmt: skip
 
 
-def _first_pool(slots: Iterable[policy.Slot]) -> int:
+def _pools() -> list[tuple[int, str, int | None]]:
+    """Each with its kind, and the cohort that it is for alone."""
+    return list(Pool.objects.order_by("pk").values_list("pk", "kind", "cohort_id"))
+
+
+def _first_pool(slots: Iterable[policy.Slot], pools: Iterable[tuple[int, str, int | None]]) -> int:
     """The pool of leases that name none: one with usable slots that is for all, whole GPUs first."""
     usable = {slot.pool for slot in slots if slot.is_usable}
-    kinds = Pool.objects.filter(pk__in=usable, cohort__isnull=True).values_list("pk", "kind")
-    return min(kinds, key=lambda row: (KIND_ORDER.index(PoolKind(row[1])), row[0]), default=(NO_POOL, ""))[0]
+    kinds = [(KIND_ORDER.index(PoolKind(kind)), pk) for pk, kind, cohort in pools if pk in usable and cohort is None]
+    return min(kinds, default=(0, NO_POOL))[1]
 
 
-def _own_pools(slots: Iterable[policy.Slot]) -> dict[int, int]:
+def _own_pools(slots: Iterable[policy.Slot], pools: Iterable[tuple[int, str, int | None]]) -> dict[int, int]:
     """By cohort, a pool that is for it alone and has a free GPU: its notebooks go there before they go to one for all."""
-    kept = dict(Pool.objects.filter(cohort__isnull=False).exclude(kind=PoolKind.CPU).values_list("pk", "cohort_id"))
+    kept = {pk: cohort for pk, kind, cohort in pools if cohort is not None and kind != PoolKind.CPU}
     if not kept:
         return {}
     held = set(
@@ -126,7 +131,7 @@ def _own_pools(slots: Iterable[policy.Slot]) -> dict[int, int]:
 
 def usual_pool() -> int:
     """The pool of a lease that names none, as the rows are now."""
-    return _first_pool(_slots())
+    return _first_pool(_slots(), _pools())
 
 
 def _leases(

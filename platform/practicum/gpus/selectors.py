@@ -206,6 +206,11 @@ def is_silent(server: Server, *, now: datetime) -> bool:
     return server.seen_at is None or abs(now - server.seen_at) > SILENT_AFTER
 
 
+def is_given_up(name: str) -> bool:
+    """An admin said that this server is gone for good."""
+    return Server.objects.filter(name=name, given_up_at__isnull=False).exists()
+
+
 def silent_servers(*, now: datetime) -> QuerySet[Server]:
     """Servers whose agent fell silent; their leases are kept."""
     apart = Q(seen_at__lt=now - SILENT_AFTER) | Q(seen_at__gt=now + SILENT_AFTER)

@@ -93,8 +93,8 @@ def give_up_server(name: str, *, actor: User, now: datetime) -> int:
         raise NotFound
     if not selectors.is_silent(server, now=now):
         raise Conflict("This server reports, so it is not gone. Drain it in place of giving it up.")
-    server.state, server.drain_until = ServerState.OFFLINE, None
-    server.save(update_fields=["state", "drain_until"])
+    server.state, server.drain_until, server.given_up_at = ServerState.OFFLINE, None, now
+    server.save(update_fields=["state", "drain_until", "given_up_at"])
     leases = list(Lease.objects.filter(slot__server=server, state__in=LIVE_STATES))
     ended = [lease for lease in leases if _release(lease, server=server, actor=actor, now=now)]
     record(
@@ -225,6 +225,15 @@ def join(name: str, *, is_known: bool, actor: User, now: datetime, cohort: Cohor
     return token
 
 
+def check_unheld(name: str) -> None:
+    """Raises: NotFound: there is no such server. Conflict: somebody holds a slot of it."""
+    if not Server.objects.filter(name=name).exists():
+        raise NotFound(f"There is no server called {name}.")
+    held = Lease.objects.filter(slot__server__name=name, state__in=LIVE_STATES).select_related("user")
+    if names := sorted({lease.user.name for lease in held}):
+        raise Conflict(f"{', '.join(names)} hold slots of it. Drain it first; if the machine is gone, give it up.")
+
+
 @transaction.atomic
 def leave(name: str, *, actor: User, now: datetime) -> None:
     """The server takes no part any more: it is offline and its agent's tokens open nothing. What it did stays on record.
@@ -234,11 +243,8 @@ def leave(name: str, *, actor: User, now: datetime) -> None:
         Conflict: somebody holds a slot of it.
     """
     server = Server.objects.select_for_update().filter(name=name).first()
-    if server is None:
-        raise NotFound(f"There is no server called {name}.")
-    held = Lease.objects.filter(slot__server=server, state__in=LIVE_STATES).select_related("user")
-    if names := sorted({lease.user.name for lease in held}):
-        raise Conflict(f"{', '.join(names)} hold slots of it. Drain it first; if the machine is gone, give it up.")
+    check_unheld(name)
+    assert server is not None
     AgentToken.objects.filter(server=server, revoked_at__isnull=True).update(revoked_at=now)
     Slot.objects.filter(server=server).update(is_present=False)
     server.state, server.drain_until = ServerState.OFFLINE, None

@@ -35,6 +35,7 @@ from practicum.engine.base import (
 )
 from practicum.engine.nodes import ask_all
 from practicum.workspaces.models import (
+    Home,
     Restoration,
     RestorationState,
     Snapshot,
@@ -54,6 +55,11 @@ KEPT_STAGING = timedelta(hours=1)
 def home_volume(username: str) -> str:
     """The volume that is a person's home in their notebooks."""
     return f"practicum-{settings.PRACTICUM_INSTANCE}-home-{username}"
+
+
+def server_of(user_id: int) -> str:
+    """Where the person's files are; empty: where the site's own engine is."""
+    return Home.objects.filter(user=user_id).values_list("server", flat=True).first() or ""
 
 
 def forget_home(username: str, *, engine: Engine) -> None:

@@ -111,13 +111,12 @@ class Session(models.Model):
 class Home(models.Model):
     """On which server a person's files are. Without a row they are where the site's own engine is, if anywhere.
 
-    ``server`` is a name and no key: files outlive the row of a server. ``lost_at``: that server was given up with them.
+    ``server`` is a name and no key: files outlive the row of a server.
     """
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="home")
     server = models.CharField(max_length=60, blank=True)
     moved_at = models.DateTimeField()
-    lost_at = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return f"home of {self.user} on {self.server or 'this machine'}"

@@ -25,12 +25,14 @@ from practicum.accounts.models import User
 from practicum.audit.services import record
 from practicum.engine.base import Engine, Piped
 from practicum.errors import Conflict, EngineError, Stale
-from practicum.workspaces import archives, homes, lifecycle, rules, selectors, telling
+from practicum.workspaces import archives, lifecycle, rules, selectors, telling
 from practicum.workspaces.models import (
     OPEN_RESTORATION_STATES,
     Restoration,
     RestorationState,
+    Session,
     SessionState,
+    Snapshot,
     SnapshotState,
 )
 
@@ -102,7 +104,7 @@ def unpack(restoration: Restoration, *, engine: Engine, clock: Callable[[], date
     try:
         seconds = max(0.0, (restoration.deadline - clock()).total_seconds())
         with restoration.snapshot.path.open("rb") as source:
-            piped = engine.at(homes.server_of(restoration.user_id)).pipe(
+            piped = engine.at(archives.server_of(restoration.user_id)).pipe(
                 archives.unpack_spec(restoration), source=source, max_bytes=1 << 16, wall_seconds=seconds
             )
         fault = fault_of(piped)
@@ -119,6 +121,25 @@ def unpack(restoration: Restoration, *, engine: Engine, clock: Callable[[], date
             log.info("restoration %s was given up meanwhile", restoration.pk)
         if isinstance(fault, EngineError):
             raise
+
+
+def unpack_latest(session: Session, *, engine: Engine, clock: Callable[[], datetime]) -> None:
+    """The last snapshot of the internship goes into a new folder of a home that was begun anew; nothing where there is none.
+
+    Raises:
+        EngineError: the engine failed; so did this.
+    """
+    now = clock()
+    kept = Snapshot.objects.filter(internship=session.internship, state=SnapshotState.KEPT).order_by("-made_at").first()
+    if kept is None or not kept.path.is_file():
+        return
+    Restoration.objects.filter(user=session.user, state__in=OPEN_RESTORATION_STATES).delete()
+    restoration = Restoration.objects.create(
+        snapshot=kept, user=session.user, folder=f"restored-{localtime(now):%Y-%m-%d}", asked_at=now,
+        deadline=now + UNPACK_WITHIN, state=RestorationState.UNPACKING, token=1,
+    )  # fmt: skip
+    record("restoration.asked", subject=restoration, actor=None, now=now, snapshot=kept.pk)
+    unpack(restoration, engine=engine, clock=clock)
 
 
 def fault_of(piped: Piped) -> str:

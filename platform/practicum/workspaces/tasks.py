@@ -277,7 +277,8 @@ def prepare(session: Session, *, engine: Engine, clock: Clock) -> None:
         EngineError: they can't be brought there.
         Stale: it is not to be started any more.
     """
-    if len(engine.everywhere()) == 1:
+    is_alone = len(engine.everywhere()) == 1
+    if is_alone and archives.server_of(session.user_id) in ("", session.lease.server_name):
         return
     homes.bring(session, engine=engine, clock=clock)
     node, version = engine.at(session.lease.server_name), session.internship.version

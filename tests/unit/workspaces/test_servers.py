@@ -11,7 +11,7 @@ from practicum.engine.memory import MemoryEngine
 from practicum.gpus import servers
 from practicum.gpus.models import Lease, Server, Slot
 from practicum.workspaces import services
-from practicum.workspaces.models import Home, Session
+from practicum.workspaces.models import Home, Restoration, Session, Snapshot
 from tests.unit.workspaces.conftest import World, ends
 
 SECOND = timedelta(seconds=1)
@@ -205,3 +205,39 @@ def test_a_server_that_comes_back_serves_only_when_what_may_not_run_there_is_gon
     assert beta.held == {}
     world.tick(after=SECOND)
     assert ends(waiting) == ("running", "active")
+
+
+def test_files_that_went_with_a_server_that_was_given_up_are_begun_anew_from_the_last_snapshot(
+    world: World, beta: MemoryEngine, admin: Any, intern: Any, internship: Any
+) -> None:
+    session = world.run(intern)
+    kept = Snapshot.objects.create(
+        internship=internship, session=session, asked_at=world.now, made_at=world.now, deadline=world.now,
+        state="kept", reason="Its slot was needed.",
+    )  # fmt: skip
+    kept.path.parent.mkdir(parents=True)
+    kept.path.write_bytes(b"an archive")
+    beta.is_away = True
+    world.reconcile(after=LATER)
+    Server.objects.filter(name="beta").update(seen_at=None)
+    servers.give_up_server("beta", actor=admin, now=world.now)
+    world.hub.on_stop = lambda _: None
+    world.tick(after=SECOND)
+    use("alpha", is_usable=True)
+    again = world.run(intern)
+    assert world.engine.given == [b"an archive"]
+    assert Restoration.objects.get().state == "done"
+    assert any("given up, and your files with it. The last snapshot" in message for message in messages(again))
+    assert Home.objects.get(user=intern).server == "alpha"
+
+
+def test_a_name_that_leads_here_since_its_server_was_taken_out_is_not_taken_for_the_home(
+    world: World, beta: MemoryEngine, admin: Any, intern: Any, internship: Any
+) -> None:
+    stop(world, world.run(intern))
+    Server.objects.filter(name="beta").update(seen_at=None)
+    servers.give_up_server("beta", actor=admin, now=world.now)
+    del world.engine.others["beta"]
+    use("alpha", is_usable=True)
+    again = world.run(intern)
+    assert any("given up, and your files with it" in message for message in messages(again))

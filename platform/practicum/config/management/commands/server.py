@@ -23,6 +23,7 @@ from practicum.gpus.joining import Joining, command_of
 from practicum.gpus.models import Server
 from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
+from practicum.workspaces import homes
 
 ANSWER_SECONDS = 20.0
 
@@ -112,17 +113,21 @@ class Command(BaseCommand):
         own = engine.everywhere()
         for server in Server.objects.select_related("cohort").order_by("name"):
             where = "its own engine" if server.name in own else "the site's engine"
-            answers = f"does not answer: {survey.silent[server.name]}" if server.name in survey.silent else "answers"
+            answers = "does not answer" if survey.is_silent(server.name) else "answers"
             agent = "its agent is silent" if selectors.is_silent(server, now=now) else "its agent reports"
-            away = ", given to nobody until it was looked at" if server.away_since else ""
-            self.stdout.write(
-                f"  {server.name}: {server.get_state_display().lower()}; {where} {answers}; {agent}{away}"
-            )
+            facts = [server.get_state_display().lower(), f"{where} {answers}", agent]
+            facts += ["given to nobody until it was looked at"] if server.away_since else []
+            facts += [f"for {server.cohort} only"] if server.cohort else []
+            self.stdout.write(f"  {server.name}: {'; '.join(facts)}")
 
     def remove(self, options: dict[str, Any]) -> None:
-        """Refused while anybody holds a slot of it."""
-        name = options["name"]
-        servers.leave(name, actor=_admin(options["by"]), now=utc_now())
+        """Refused while anybody holds a slot of it. Files that are there come here first, unless it was given up with them."""
+        name, actor = options["name"], _admin(options["by"])
+        servers.check_unheld(name)
+        if not selectors.is_given_up(name):
+            for username in homes.fetch_all(name, engine=site_engine(), now=utc_now()):
+                self.stdout.write(f"  The files of {username} are here now")
+        servers.leave(name, actor=actor, now=utc_now())
         shutil.rmtree(_folder(name), ignore_errors=True)
         self.stdout.write(f"  {name} is out. On the machine: docker swarm leave, and remove /etc/practicum.")
 
