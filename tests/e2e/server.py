@@ -163,12 +163,10 @@ class Server:
 
     def remove(self) -> None:
         """Nothing of it is left on the engine."""
-        for label in (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}"):
-            for kind, listing in (
-                ("container", ["ps", "-aq"]),
-                ("network", ["network", "ls", "-q"]),
-                ("volume", ["volume", "ls", "-q"]),
-            ):
+        labels = (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}")
+        listings = {"container": ["ps", "-aq"], "network": ["network", "ls", "-q"], "volume": ["volume", "ls", "-q"]}
+        for kind, listing in listings.items():  # a network goes when the last container has left it
+            for label in labels:
                 found = subprocess.run(
                     ["docker", *listing, f"--filter=label={label}"], capture_output=True, text=True, check=True
                 ).stdout.split()
