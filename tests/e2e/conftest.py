@@ -257,6 +257,8 @@ def data_dir() -> None:
 
 # What shares a demo or an engine runs in one process, one after another; the others beside it.
 TOGETHER = {
+    "test_air_gapped": "server",
+    "test_compose": "server",
     "test_crash_matrix": "own engine",
     "test_deaths": "own engine",
     "test_eight_gpus": "own engine",

@@ -163,21 +163,12 @@ class Server:
 
     def remove(self) -> None:
         """Nothing of it is left on the engine, nor in the kernel."""
-        rules = [
-            sys.executable,
-            str(self.deploy / "firewall.py"),
-            "remove",
-            "--yes",
-            "--env",
-            str(self.deploy / ".env"),
-        ]
-        subprocess.run(rules, capture_output=True, check=False)
-        for label in (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}"):
-            for kind, listing in (
-                ("container", ["ps", "-aq"]),
-                ("network", ["network", "ls", "-q"]),
-                ("volume", ["volume", "ls", "-q"]),
-            ):
+        rules = (str(self.deploy / "firewall.py"), "remove", "--yes", "--env", str(self.deploy / ".env"))
+        subprocess.run([sys.executable, *rules], capture_output=True, check=False)
+        labels = (f"com.docker.compose.project={self.project}", f"org.practicum.instance={self.project}")
+        listings = {"container": ["ps", "-aq"], "network": ["network", "ls", "-q"], "volume": ["volume", "ls", "-q"]}
+        for kind, listing in listings.items():  # a network goes when the last container has left it
+            for label in labels:
                 found = subprocess.run(
                     ["docker", *listing, f"--filter=label={label}"], capture_output=True, text=True, check=True
                 ).stdout.split()

@@ -64,6 +64,15 @@ def need_programs() -> None:
         install("postgresql")
 
 
+def need_compose() -> None:
+    """Compose, by which a server's services are started, and the kernel's rules for its notebooks."""
+    has_second = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode == 0
+    if not has_second and not shutil.which("docker-compose"):
+        install("docker-compose")
+    if not shutil.which("nft"):
+        install("nftables")
+
+
 def need_keepers() -> None:
     """The programs that backups are made with, and an SSH server to send them to."""
     for program, package in (("restic", "restic"), ("sshd", "openssh-server"), ("ssh", "openssh-client")):
@@ -127,6 +136,7 @@ def main() -> int:
     need_programs()
     need_keepers()
     engine_env, started = need_engine()
+    need_compose()
     subprocess.run([sys.executable, str(ROOT / "deploy" / "bootstrap.py"), "workspace"], check=True)
     workspace = {"PRACTICUM_WORKSPACE_PYTHON": str(ROOT / ".venv-workspace" / "bin" / "python")}
     passes = Passes()
@@ -148,7 +158,7 @@ def main() -> int:
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
         passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *PATIENT, env=env)
         passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)
-        passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
+        passes.run("end to end", "tests/e2e", "-p", "no:randomly", "-n", "2", "--dist", "loadgroup", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=env)
     finally:
