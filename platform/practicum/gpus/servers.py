@@ -247,6 +247,6 @@ def leave(name: str, *, actor: User, now: datetime) -> None:
     assert server is not None
     AgentToken.objects.filter(server=server, revoked_at__isnull=True).update(revoked_at=now)
     Slot.objects.filter(server=server).update(is_present=False)
-    server.state, server.drain_until = ServerState.OFFLINE, None
-    server.save(update_fields=["state", "drain_until"])
+    server.state, server.drain_until, server.away_since = ServerState.OFFLINE, None, None
+    server.save(update_fields=["state", "drain_until", "away_since"])
     record("server.removed", subject=server, actor=actor, now=now, name=name)

@@ -105,7 +105,8 @@ def test_removing_leaves_no_key_and_no_token(admin: Any, data_dir: Path) -> None
     run("remove", "gpu-2", "--by", "ada")
     assert not (data_dir / "servers" / "gpu-2").exists()
     assert not AgentToken.objects.filter(revoked_at__isnull=True).exists()
-    assert Server.objects.get(name="gpu-2").state == "offline"
+    server = Server.objects.get(name="gpu-2")
+    assert (server.state, server.away_since) == ("offline", None)
 
 
 def test_files_that_lie_on_a_server_come_here_before_it_is_removed(
