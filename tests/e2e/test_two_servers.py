@@ -210,7 +210,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         (command,) = guide.block("servers", "Before the first one")
         data.mkdir(parents=True)
         (data / "seeded").touch()  # the demo's scenario takes minutes and has nothing to do with this
-        operate(pair.first, data, network, *local(shlex.split(command)[1:]), "--plain")
+        operate(pair.first, data, network, *local(shlex.split(command)[1:]), "--plain", "--way-out")
         pid, address = pair.first.stand_in("site", network=network, image=workspace)
         inside = ("nsenter", f"--net=/proc/{pid}/ns/net")
         options = ("--cpu-slots", "0", "--work", "none")

@@ -10,6 +10,7 @@ from typing import Any
 
 import docker
 from docker.errors import ImageNotFound, NotFound
+from docker.types import IPAMConfig, IPAMPool
 
 from practicum.engine.base import LABEL_INSTANCE, LABEL_MANAGED, Engine
 from practicum.engine.docker import CALL_SECONDS, DockerEngine, translated
@@ -19,10 +20,14 @@ OVERLAY = "overlay"
 IMAGE_SECONDS = 1800
 
 
-def begin(network: str, *, advertise: str, instance: str, is_plain: bool = False) -> None:
+def begin(
+    network: str, *, advertise: str, instance: str, prefix: str, is_plain: bool = False, has_way_out: bool = False
+) -> None:
     """This machine's engine leads a swarm that others reach at ``advertise``, with an overlay that containers may join.
 
-    What passes between servers is encrypted, unless ``is_plain``: for kernels that can't, and wires that are private.
+    What passes between servers is encrypted, unless ``is_plain``: for kernels that can't, and wires that are private. There is
+    no way out of it, unless ``has_way_out``. Its addresses are those of ``deploy/compose.yaml``: services at ``prefix``.0.2 and
+    on, notebooks from ``prefix``.8.0 on.
 
     Raises:
         EngineRefused: there is a network of that name that does not span servers, or the swarm is led elsewhere.
@@ -36,18 +41,22 @@ def begin(network: str, *, advertise: str, instance: str, is_plain: bool = False
                 client.swarm.init(advertise_addr=advertise)
             elif not swarm["ControlAvailable"]:
                 raise EngineRefused("This engine is a mere member of a swarm; the site's engine has to lead it.")
-            _make_overlay(client, network, instance=instance, is_plain=is_plain)
+            _make_overlay(client, network, instance=instance, prefix=prefix, is_plain=is_plain, has_way_out=has_way_out)
         finally:
             client.close()
 
 
-def _make_overlay(client: Any, network: str, *, instance: str, is_plain: bool) -> None:
+def _make_overlay(client: Any, network: str, *, instance: str, prefix: str, is_plain: bool, has_way_out: bool) -> None:
     try:
         found = client.networks.get(network)
     except NotFound:
         labels = {LABEL_MANAGED: "1", LABEL_INSTANCE: instance}
         options = {} if is_plain else {"encrypted": ""}
-        client.networks.create(network, driver=OVERLAY, attachable=True, labels=labels, options=options)
+        pool = IPAMPool(subnet=f"{prefix}.0.0/20", gateway=f"{prefix}.0.1", iprange=f"{prefix}.8.0/21")
+        client.networks.create(
+            network, driver=OVERLAY, attachable=True, labels=labels, options=options, internal=not has_way_out,
+            ipam=IPAMConfig(pool_configs=[pool]),
+        )  # fmt: skip
         return
     if found.attrs["Driver"] != OVERLAY or not found.attrs.get("Attachable"):
         raise EngineRefused(

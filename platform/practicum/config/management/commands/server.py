@@ -6,6 +6,7 @@ images there, ``list`` says which answer, ``remove`` takes one out.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from practicum.lib.clock import utc_now
 from practicum.workspaces import homes
 
 ANSWER_SECONDS = 20.0
+PREFIX = re.compile(r"\d{1,3}\.\d{1,3}", re.ASCII)
 
 
 class Command(BaseCommand):
@@ -39,6 +41,8 @@ class Command(BaseCommand):
         network = verbs.add_parser("network", help="Lead a swarm, and make the network PRACTICUM_NETWORK in it.")
         network.add_argument("--address", required=True, help="This machine's address as the other servers reach it.")
         network.add_argument("--plain", action="store_true", help="Don't encrypt what passes between servers.")
+        network.add_argument("--way-out", action="store_true", help="Containers on it reach what their server reaches.")
+        network.add_argument("--prefix", default="172.30", help="What NOTEBOOK_PREFIX in deploy/.env says (172.30).")
         add = verbs.add_parser("add", help="Print the command that makes a machine a server of this site.")
         add.add_argument("name", help="Its name: small letters, digits and hyphens.")
         add.add_argument("--address", required=True, help="Its address as this machine reaches it.")
@@ -72,7 +76,10 @@ class Command(BaseCommand):
 
     def network(self, options: dict[str, Any]) -> None:
         """The swarm and its network are there."""
-        facts = {"advertise": options["address"], "is_plain": options["plain"]}
+        if not PREFIX.fullmatch(options["prefix"]):
+            raise CommandError(f"{options['prefix']!r} must be two numbers, such as 172.30.")
+        facts = {"advertise": options["address"], "prefix": options["prefix"]}
+        facts |= {"is_plain": options["plain"], "has_way_out": options["way_out"]}
         swarm.begin(settings.PRACTICUM_NETWORK, instance=settings.PRACTICUM_INSTANCE, **facts)
         self.stdout.write(f"  The network {settings.PRACTICUM_NETWORK} spans all servers that join.")
 
