@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub, free_ports, running
+from tests.hub.harness import Hub, free_ports, running, session_of
 
 STUB = Path(__file__).parent / "stub_singleuser.py"
 IMPATIENT = (
@@ -70,7 +70,7 @@ def lease(project: Path) -> Lease:
     def make(username: str, **parts: Any) -> dict[str, Any]:
         labels = {"managed": "1", "instance": "hubtest", "kind": "session", "lease": "l-1", "token": "7"}
         return {
-            "session": f"session-of-{username}",
+            "session": session_of(username),
             "lease": {"id": "l-1", "token": 7, "until": "2026-03-02T12:00:00Z"},
             "slot": {"kind": "cpu", "uuid": None, "label": "CPU 1"},
             "image": "unused",

@@ -27,6 +27,11 @@ API_TOKEN = "site-to-hub-" + "x" * 32
 PROXY_TOKEN = "proxy-" + "x" * 32
 
 
+def session_of(username: str) -> str:
+    """The id of a person's session here: a server without a container is ended by it, whichever process started it."""
+    return f"session-of-{username}-{os.getpid()}"
+
+
 def free_ports(count: int) -> tuple[int, ...]:
     """Ports of this machine that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]

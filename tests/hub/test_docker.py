@@ -14,7 +14,7 @@ from docker.errors import DockerException, NotFound
 
 from tests.hub.conftest import IMPATIENT, Lease
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub, running
+from tests.hub.harness import Hub, running, session_of
 from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.engine
 GPU = "GPU-5d3c0b1a-0000-4000-8000-000000000001"
 IMAGE = os.environ.get("PRACTICUM_WORKSPACE_IMAGE", "practicum/workspace")
 PREFIX = "hubtest"
-SESSION = "session-of-ines"
+SESSION = session_of("ines")
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ import pytest
 
 from tests.hub.conftest import Lease
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub
+from tests.hub.harness import Hub, session_of
 from tests.tools.waiting import wait_for
 
-SESSION = "session-of-ines"
+SESSION = session_of("ines")
 
 pytestmark = pytest.mark.hub
 

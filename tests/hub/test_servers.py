@@ -18,14 +18,14 @@ from docker.errors import DockerException
 from tests.e2e.relay import Relay
 from tests.hub.conftest import IMPATIENT, Lease
 from tests.hub.fake_site import FakeSite
-from tests.hub.harness import Hub, running
+from tests.hub.harness import Hub, running, session_of
 from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
 IMAGE = os.environ.get("PRACTICUM_WORKSPACE_IMAGE", "practicum/workspace")
 PREFIX = "hubservers"
-SESSION = "session-of-ines"
+SESSION = session_of("ines")
 COPIES = {"/data": f"{PREFIX}-copy-data", "/opt/project": f"{PREFIX}-copy-project"}
 
 
