@@ -140,6 +140,7 @@ class Install:
             "COMPOSE_PROJECT_NAME": project,
             "PRACTICUM_INSTANCE": project,
             "PRACTICUM_NETWORK": f"{project}-notebooks",
+            "NOTEBOOK_PREFIX": self.earlier.get("NOTEBOOK_PREFIX") or machine.free_prefix(machine.networks_here()),
             "DOCKER_SOCKET": socket,
             "DOCKER_GROUP_ID": str(Path(socket).stat().st_gid) if Path(socket).exists() else "",
             "HTTP_LISTEN": self.options.http_listen or self.earlier.get("HTTP_LISTEN") or "80",

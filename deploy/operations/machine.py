@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
@@ -18,6 +19,8 @@ from operations.telling import Stop
 ENGINE_WORKS, ENGINE_FLOOR = (20, 10), (29, 7)
 TOOLKIT_FLOOR = (1, 17, 8)
 NEEDED_GB = {"the images": 30, "the site's files": 20}
+# The notebooks' network is the first 4,096 addresses of one of these.
+PREFIXES = ("172.30", "172.29", "172.28", "10.213", "10.73", "192.168")
 OK, LOOK, MEND = "ok", "look", "mend"
 SUBDOMAIN_WARNING = """\
   Without a name of their own, all notebooks share the hub's. A page that one person's notebook server sends can then
@@ -90,6 +93,30 @@ def compose() -> Finding:
         return Finding("compose", OK, " ".join(compose_command()))
     except Stop as stop:
         return Finding("compose", MEND, "missing or too old", str(stop))
+
+
+def networks_here() -> List[ipaddress.IPv4Network]:
+    """Of the engine's networks and of this machine's routes."""
+    ids = (output_of(["docker", "network", "ls", "-q"]) or "").split()
+    subnets = ["docker", "network", "inspect", "--format", "{{range .IPAM.Config}}{{.Subnet}} {{end}}", *ids]
+    words = (output_of(subnets) or "").split() if ids else []
+    words += [line.split()[0] for line in (output_of(["ip", "-4", "-o", "route"]) or "").splitlines() if line.strip()]
+    return [ipaddress.IPv4Network(word) for word in words if re.match(r"^\d+\.\d+\.\d+\.\d+(/\d+)?$", word)]
+
+
+def free_prefix(taken: Sequence[ipaddress.IPv4Network]) -> str:
+    """Where the notebooks' network begins: the first place that meets none of these.
+
+    Raises:
+        Stop: each is taken.
+    """
+    for prefix in PREFIXES:
+        if not any(ipaddress.IPv4Network(f"{prefix}.0.0/20").overlaps(network) for network in taken):
+            return prefix
+    raise Stop(
+        f"All of {', '.join(f'{prefix}.0.0/20' for prefix in PREFIXES)} are in use here. "
+        "Write a free one to deploy/.env, such as NOTEBOOK_PREFIX=10.99, and run this again."
+    )
 
 
 def firewall(settings: Mapping[str, str]) -> Finding:

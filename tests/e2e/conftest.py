@@ -253,24 +253,3 @@ def person(browser: Browser, demo: RunningDemo) -> Iterator[Callable[[str], Page
 @pytest.fixture(scope="session")
 def data_dir() -> None:
     """The walks use the demo's own folder, not the unit tests' settings."""
-
-
-# What shares a demo or an engine runs in one process, one after another; the others beside it.
-TOGETHER = {
-    "test_air_gapped": "server",
-    "test_compose": "server",
-    "test_crash_matrix": "own engine",
-    "test_deaths": "own engine",
-    "test_eight_gpus": "own engine",
-    "test_every_page": "demo",
-    "test_from_application_to_certificate": "demo",
-    "test_walk": "demo",
-}
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of each, for ``--dist loadgroup``."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.stem, item.path.stem)))

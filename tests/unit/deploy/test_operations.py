@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -358,3 +359,16 @@ class TestInstall:
         install.has_started, install.was_running, install.stack = True, True, installing.Stack(tmp_path)
         assert "left running" in install.left("Stopped.")
         assert "compose down" not in docker.asked
+
+
+class TestPrefix:
+    """Where the notebooks' network begins."""
+
+    def test_the_first_that_meets_nothing_is_taken(self) -> None:
+        assert machine.free_prefix([]) == "172.30"
+        taken = [ip_network("172.30.0.0/16"), ip_network("172.29.3.0/24"), ip_network("172.28.16.0/20")]
+        assert machine.free_prefix(taken) == "172.28"
+
+    def test_where_all_are_taken_it_says_what_to_write(self) -> None:
+        with pytest.raises(Stop, match=r"NOTEBOOK_PREFIX=10\.99"):
+            machine.free_prefix([ip_network("0.0.0.0/0")])
