@@ -17,6 +17,7 @@ from docker.types import LogConfig, Ulimit
 from docker.types import Mount as DockerMount
 
 from practicum.engine import docker as adapter
+from practicum.engine import template
 from practicum.evaluation import rules, runner
 from practicum.portal import submissions
 from tests.attacks.sinks import Sinks
@@ -280,17 +281,17 @@ def _loose_scorer(patch: pytest.MonkeyPatch, _: Scene) -> None:
 
 
 def _scorer_command(patch: pytest.MonkeyPatch, *words: str, **more: Any) -> None:
-    given = adapter._options
+    given = template.options_of
 
-    def weak(spec: Any) -> Options:
-        options = given(spec)
+    def weak(spec: Any, **copies: Any) -> Options:
+        options = given(spec, **copies)
         if spec.labels["org.practicum.kind"] == runner.SCORE:
             arguments = options["command"][options["command"].index("/opt/practicum/score.py") + 1 :]
             options["command"] = ["/opt/venv/bin/python", "-B", *words, *arguments]
             options.update(more)
         return options
 
-    patch.setattr(adapter, "_options", weak)
+    patch.setattr(template, "options_of", weak)
 
 
 def _scorer_by_recursion(patch: pytest.MonkeyPatch, _: Scene) -> None:
