@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from practicum.engine import LABEL_KIND, ContainerSpec, Mount
+from practicum.engine import LABEL_KIND, ContainerSpec, Mount, template
 from practicum.engine import docker as adapter
 from practicum.engine.docker import DockerEngine
 from practicum.evaluation import rules, runner, services, tasks
@@ -268,16 +268,16 @@ class Trial:
             if name in PATCHES:
                 PATCHES[name](patch, self.scene)
         weak = [OPTIONS[name] for name in self.attack.weak if name not in PATCHES]
-        given = adapter._options
+        given = template.options_of
 
-        def options(spec: ContainerSpec) -> dict[str, Any]:
-            made = given(spec)
+        def options(spec: ContainerSpec, **copies: Any) -> dict[str, Any]:
+            made = given(spec, **copies)
             if spec.labels[LABEL_KIND] == runner.PREDICT:
                 for take_away in weak:
                     take_away(made, self.scene)
             return made
 
-        patch.setattr(adapter, "_options", options)
+        patch.setattr(template, "options_of", options)
 
     def _evaluate(self, engine: Watched, *, token: str) -> None:
         run = self._hand_in(token)

@@ -68,6 +68,16 @@ def bring(session: Session, *, engine: Engine, clock: Callable[[], datetime]) ->
         _forget_left(session, source=source, server=here)
 
 
+def servers_by_username() -> dict[str, str]:
+    """On which server each home is that has ever been on another than the site's own, which has an empty name."""
+    return dict(Home.objects.values_list("user__username", "server"))
+
+
+def all_are_here(*, now: datetime) -> None:
+    """Every home is on the site's own engine: a site that was made from a backup has put them there."""
+    Home.objects.exclude(server="").update(server="", moved_at=now)
+
+
 def fetch_all(server: str, *, engine: Engine, now: datetime) -> Iterator[str]:
     """All files that are on a server come to the site's own, person by person, whose names are given; nobody works there.
 

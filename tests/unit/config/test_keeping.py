@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from practicum.config.doctor import site
 from practicum.config.env import Backups, ConfigurationError, read
-from practicum.config.keeping import files, shelf
+from practicum.config.keeping import files, making, shelf
 from practicum.config.keeping.manifest import Content, Manifest, Table, VolumeKept, differences
 from practicum.config.keeping.manifest import read as read_manifest
 from practicum.config.keeping.refusals import Busy, Damaged, KeepFault, NoEntry, NoRepository, NotSet
 from practicum.config.keeping.restic import Place, Snapshot, failure
 from practicum.config.keeping.schedule import is_due
+from practicum.errors import EngineUnavailable
 from practicum.lib import backups
 from practicum.portal import metrics
 
@@ -273,3 +275,54 @@ def test_without_a_place_it_says_what_to_set(settings: Any) -> None:
 
     with pytest.raises(NotSet, match="PRACTICUM_BACKUP_REPOSITORY"):
         places.restic()
+
+
+# Homes of several servers
+
+
+class Servers:
+    """Engines by name; ``ill`` is one that does not answer."""
+
+    def __init__(self, **homes: list[str]) -> None:
+        self.homes, self.ill = homes, ""
+
+    def everywhere(self) -> dict[str, str]:
+        """Each engine is its own name here; the site's own has none."""
+        return {name.removeprefix("own"): name.removeprefix("own") for name in self.homes}
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Any:
+    """``found(servers, where)``: whose home is read from which server, and the warnings."""
+    settings.PRACTICUM_VOLUME_DRIVER = ""
+
+    def look(servers: Servers, where: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+        def present(server: str) -> dict[str, str]:
+            if server == servers.ill != "":
+                raise EngineUnavailable("does not answer")
+            return {name: name for name in servers.homes[server or "own"]}
+
+        monkeypatch.setattr(making.volumes, "present", present)
+        monkeypatch.setattr(making.homes, "servers_by_username", lambda: where)
+        warnings: list[str] = []
+        means: Any = SimpleNamespace(engine=servers, say=lambda _: None)
+        return making._homes_everywhere(means, warnings=warnings), warnings  # type: ignore[return-value]
+
+    return look
+
+
+def test_a_home_is_read_where_its_person_works_and_not_where_they_were(found: Any) -> None:
+    servers = Servers(own=["ines", "kofi"], gpu2=["kofi", "noor"])
+    assert found(servers, {"kofi": "gpu2", "noor": "gpu2"}) == ({"ines": "", "kofi": "gpu2", "noor": "gpu2"}, [])
+
+
+def test_a_server_that_does_not_answer_is_a_warning_and_the_others_are_kept(found: Any) -> None:
+    servers = Servers(own=["ines"], gpu2=["noor"])
+    servers.ill = "gpu2"
+    assert found(servers, {"noor": "gpu2"}) == ({"ines": ""}, ["homes on gpu2: does not answer"])
+
+
+def test_on_a_shared_driver_each_home_is_read_once(found: Any, settings: Any) -> None:
+    settings.PRACTICUM_VOLUME_DRIVER = "local"
+    servers = Servers(own=["ines", "noor"], gpu2=["ines", "noor"])
+    assert found(servers, {"noor": "gpu2"}) == ({"ines": "", "noor": ""}, [])

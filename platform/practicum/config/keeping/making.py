@@ -28,6 +28,7 @@ from practicum.credentials.keys import key_file as issuer_key_file
 from practicum.engine import Engine
 from practicum.errors import EngineError, PracticumError
 from practicum.lib import backups
+from practicum.workspaces import homes
 
 log = logging.getLogger("practicum.backup")
 
@@ -184,11 +185,11 @@ def _keep_homes(means: Means, *, tags: list[str], host: str, warnings: list[str]
     """Every home there is. One that can't be read is a warning, and does not keep the others from being kept."""
     if settings.PRACTICUM_ENGINE == "local":
         return []
-    kept, present = [], volumes.present(means.engine)
-    for number, username in enumerate(present, start=1):
+    kept, present = [], _homes_everywhere(means, warnings=warnings)
+    for number, (username, engine) in enumerate(sorted(present.items()), start=1):
         began = time.monotonic()
         try:
-            home = volumes.keep(username, engine=means.engine, restic=means.restic, tags=tags, host=host)
+            home = volumes.keep(username, engine=engine, restic=means.restic, tags=tags, host=host)
         except (EngineError, KeepFault) as fault:
             warnings.append(f"home of {username}: {fault}")
             means.say(f"  home {number} of {len(present)}: {username} FAILED: {fault}")
@@ -198,6 +199,28 @@ def _keep_homes(means: Means, *, tags: list[str], host: str, warnings: list[str]
             warnings.append(f"home of {username}: {home.left_out} files could not be read")
         means.say(f"  home {number} of {len(present)}: {username}, {_size([home.content])} ({_since(began)})")
     return kept
+
+
+def _homes_everywhere(means: Means, *, warnings: list[str]) -> dict[str, Engine]:
+    """Each home there is, by its username, and the engine of the server where it is worked in.
+
+    Another server that does not answer is a warning; the site's own engine has to.
+    """
+    found: dict[str, Engine] = {}
+    where = homes.servers_by_username()
+    for server, engine in means.engine.everywhere().items():
+        try:
+            present = volumes.present(engine)
+        except EngineError as fault:
+            if not server:
+                raise
+            warnings.append(f"homes on {server}: {fault}")
+            means.say(f"  homes on {server} FAILED: {fault}")
+            continue
+        # What was left behind on a server when a home moved on is not it. On a shared driver each server names the same.
+        is_it = {name for name in present if settings.PRACTICUM_VOLUME_DRIVER or where.get(name, "") == server}
+        found |= {name: engine for name in is_it if name not in found}
+    return found
 
 
 def _size(contents: object) -> str:

@@ -22,7 +22,7 @@ from practicum.errors import Conflict
 from practicum.evaluation import claims
 from practicum.gpus import services as leases
 from practicum.gpus import tokens as agents
-from practicum.workspaces import lifecycle
+from practicum.workspaces import homes, lifecycle
 from practicum.workspaces import tokens as workspaces
 
 # In this order, as the hub's tables point to one another. What they hold is made anew when people sign in.
@@ -51,6 +51,7 @@ def settle(manifest: Manifest, *, now: datetime) -> Settled:
     signed_out = accounts.end_all_access(now=now)
     tokens = agents.revoke_all(now=now) + workspaces.revoke_all(now=now)
     sessions = lifecycle.end_all(reason=reason, now=now)
+    homes.all_are_here(now=now)
     runs = claims.queue_all_again(reason=reason, now=now)
     ended = _close_leases(reason=reason, now=now)
     settled = Settled(signed_out, tokens, sessions, runs, ended)
