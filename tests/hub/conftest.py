@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from tests.hub.fake_site import FakeSite
 from tests.hub.harness import Hub, free_ports, running, session_of
 
+# A browser of another test in this process leaves an event loop behind, beside which Django would refuse its database.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 STUB = Path(__file__).parent / "stub_singleuser.py"
 IMPATIENT = (
     "--Spawner.poll_interval=1",

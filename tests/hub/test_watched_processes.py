@@ -37,13 +37,13 @@ User.objects.create_user(
 WEBHOOK = """
 from django.db import transaction
 from django.utils import timezone
-from practicum.accounts import notices
+from practicum.accounts import notices, sending
 from practicum.accounts.models import Delivery, NoticeSettings, User
 ines = User.objects.get(username="ines")
 with transaction.atomic():
     NoticeSettings.objects.update_or_create(user=ines, defaults={"webhook_url": "https://127.0.0.1:9/{secret}"})
     notices.send_test(ines, now=timezone.now())
-    Delivery.objects.filter(channel="webhook").update(tries=4)
+    Delivery.objects.filter(channel="webhook").update(tries=len(sending.BACKOFF))
 """
 
 
