@@ -17,7 +17,7 @@ import pytest
 
 from tests.unit.deploy.conftest import DEPLOY, Docker
 
-from operations import answers, bundling, envfile, installing, machine, pictures, upgrading  # type: ignore[import-not-found]  # isort: skip
+from operations import answers, bundling, envfile, installing, machine, pictures, stack, upgrading  # type: ignore[import-not-found]  # isort: skip
 from operations.telling import Stop  # type: ignore[import-not-found]  # isort: skip
 
 MODULES = sorted((DEPLOY / "operations").glob("*.py"))
@@ -372,3 +372,30 @@ class TestPrefix:
     def test_where_all_are_taken_it_says_what_to_write(self) -> None:
         with pytest.raises(Stop, match=r"NOTEBOOK_PREFIX=10\.99"):
             machine.free_prefix([ip_network("0.0.0.0/0")])
+
+
+class TestHealth:
+    """What the site says of itself while it starts."""
+
+    @pytest.fixture
+    def answers(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, docker: Docker) -> Any:
+        """``answers(status, body)``: what is wrong with a site that answers so; empty if nothing is."""
+        docker.tell({"compose version --short": "2.29"})
+        (tmp_path / ".env").write_text("SITE_HOST=practicum.test\n")
+
+        def told(status: str, **body: Any) -> str:
+            made = stack.Stack(tmp_path)
+            answer = f"HTTP/1.0 {status}\r\n\r\n{json.dumps(body)}".encode()
+            monkeypatch.setattr(made, "ask", lambda host, path: answer)
+            return str(made.site_fault())
+
+        return told
+
+    def test_a_part_that_fails_does_not_keep_a_site_from_being_there(self, answers: Any) -> None:
+        assert answers("200 OK", database="ok", worker=0.3) == ""
+        assert answers("503 Service Unavailable", database="ok", worker=0.3, failing=["certificate"]) == ""
+
+    def test_without_its_database_or_worker_it_is_not_there(self, answers: Any) -> None:
+        assert answers("503 Service Unavailable", database="away", worker=0.3) == "the database does not answer it"
+        assert answers("503 Service Unavailable", database="ok", worker=600.0) == "the worker has not been seen"
+        assert answers("502 Bad Gateway") == "it does not answer (ValueError)"
