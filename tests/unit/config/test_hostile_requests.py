@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
+from django.core.management.color import no_style
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection, transaction
 from django.test import Client
@@ -56,12 +57,10 @@ def _plain(row: Iterable[Any]) -> tuple[str, ...]:
 
 def _request(client: Client, method: str, address: str, *args: Any, **more: Any) -> Any:
     """One answer; its end is not the end of the test's connection."""
-    request_finished.disconnect(close_old_connections)
-    try:
-        answer = getattr(client, method)(address, *args, **more)
-        answer.close()
-    finally:
-        request_finished.connect(close_old_connections)
+    answer = getattr(client, method)(address, *args, **more)
+    request_finished.disconnect(close_old_connections)  # not before: the client connects it again
+    answer.close()
+    request_finished.connect(close_old_connections)
     return answer
 
 
@@ -154,7 +153,10 @@ def forms(things: dict[str, Any], callers: dict[str, Client]) -> list[tuple[str,
 def sent(client: Client, form: Form, **more: Any) -> tuple[int, dict[str, list[tuple[Any, ...]]]]:
     """The status of the answer, and every row afterwards; all that it changed is undone."""
     kept = client.cookies.copy()
-    with transaction.atomic():
+    with transaction.atomic(), connection.cursor() as cursor:
+        # The numbers that an undone try took are given again: PostgreSQL would go on behind them.
+        for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
+            cursor.execute(statement)
         status = _request(client, "post", form.action, {**form.fields, **more}).status_code
         after = rows()
         transaction.set_rollback(True)
