@@ -59,11 +59,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Reached:
-    """What a notebook needs, what it must not reach, and the kernel's routes beyond its own networks."""
+    """What a notebook needs, what it must not reach, and whether its network has no way out of its own."""
 
     doors: tuple[Tried, ...]
     others: tuple[Tried, ...]
-    routes: tuple[str, ...]
     is_internal: bool
 
 
@@ -127,7 +126,6 @@ class _Probe:
                 for (what, place), found in zip(wanted, answer["others"], strict=True)
                 if (place[1], place[2]) not in open_doors
             ),
-            routes=tuple(answer["routes"]),
             is_internal=bool(self.network.get("Internal")),
         )
 

@@ -2,7 +2,6 @@
 
 ``python -I -c <this file> '{"doors": [["tcp", "hub", 8081]], "others": [["udp", "10.0.0.1", 53]], "seconds": 2}'`` prints a
 JSON object: for each of both, in order, how it went (see :func:`reach`); ``called``: all addresses of each door's name;
-``routes``: the networks this container has a way to beyond its own.
 
 A port where nobody listens tells as much as one where somebody does: whose answer is "refused" was reached.
 """
@@ -16,7 +15,6 @@ import struct
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 OPEN, ANSWERED, HELD, UNKNOWN = "open", "answered", "held", "unknown"
 AT_ONCE = 128
@@ -81,20 +79,6 @@ def echo(family: int) -> bytes:
     return struct.pack("!BBHHH", 128 if family == socket.AF_INET6 else 8, 0, 0, 0, 1)
 
 
-def routes() -> list[str]:
-    """Ways that lead beyond this container's own networks, as the kernel lists them."""
-    found = []
-    for file, gateway in (("route", 2), ("ipv6_route", 4)):
-        with suppress(OSError):
-            for line in Path("/proc/net", file).read_text().splitlines():
-                fields = line.split()
-                via = fields[gateway] if len(fields) > gateway else ""
-                is_name = any(letter not in "0123456789abcdefABCDEF" for letter in via)
-                if via.strip("0") and not is_name and fields[-1] != "lo":
-                    found.append(line)
-    return found
-
-
 def main(asked: str) -> None:
     """Try all of it at once and print what became of it."""
     wanted = json.loads(asked)
@@ -114,7 +98,7 @@ def main(asked: str) -> None:
         doors = list(pool.map(door, wanted["doors"]))
         others = list(pool.map(each, wanted["others"]))
     called = [addresses(str(host)) for _, host, _ in wanted["doors"]]
-    print(json.dumps({"doors": doors, "called": called, "others": others, "routes": routes()}))
+    print(json.dumps({"doors": doors, "called": called, "others": others}))
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ HUB = Tried("http://hub:8081", ("tcp", "hub", 8081), "open", "")
 KEPT = Tried("this server", ("tcp", "172.30.0.1", 22), "held", "EHOSTUNREACH")
 
 
-def found(*others: Tried, doors: tuple[Tried, ...] = (HUB,), routes: tuple[str, ...] = ()) -> Reached:
+def found(*others: Tried, doors: tuple[Tried, ...] = (HUB,), is_internal: bool = True) -> Reached:
     """What a probe brings back."""
-    return Reached(doors=doors, others=others, routes=routes, is_internal=not routes)
+    return Reached(doors=doors, others=others, is_internal=is_internal)
 
 
 def states(findings: list[Finding]) -> list[tuple[str, str]]:
@@ -55,7 +55,7 @@ def test_a_door_that_is_shut_is_to_be_mended_and_says_why() -> None:
 
 def test_a_way_out_of_their_own_is_to_be_mended_in_production() -> None:
     for is_production, state in ((True, "mend"), (False, "look")):
-        line = notebooks.network(lambda: found(KEPT, routes=("eth0 0 1",)), is_production=is_production)[-1]
+        line = notebooks.network(lambda: found(KEPT, is_internal=False), is_production=is_production)[-1]
         assert (line.state.value, line.name) == (state, "notebooks' way out")
 
 
