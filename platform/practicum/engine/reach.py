@@ -1,7 +1,7 @@
 """What can be reached from here: run inside a container, with nothing but Python's standard library.
 
 ``python -I -c <this file> '{"doors": [["tcp", "hub", 8081]], "others": [["udp", "10.0.0.1", 53]], "seconds": 2}'`` prints a
-JSON object: for each of both, in order, how it went (see :func:`reach`); ``called``: all addresses of each door's name;
+JSON object: for each of both, in order, how it went (see :func:`reach`); ``called``: all addresses of each door's name.
 
 A port where nobody listens tells as much as one where somebody does: whose answer is "refused" was reached.
 """
