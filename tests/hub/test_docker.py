@@ -10,9 +10,10 @@ from typing import Any
 import docker
 import httpx
 import pytest
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 
 from tests.hub.conftest import IMPATIENT, Lease
+from tests.hub.engines import tidied
 from tests.hub.fake_site import FakeSite
 from tests.hub.harness import Hub, running, session_of
 from tests.tools.waiting import wait_for
@@ -28,22 +29,8 @@ SESSION = session_of("ines")
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.APIClient]:
     """The engine; what these tests made there is removed at the end."""
-    try:
-        client = docker.from_env().api
-        client.ping()
-    except DockerException:
-        if os.environ.get("PRACTICUM_REQUIRE_ENGINE") == "1":
-            raise
-        pytest.skip("no container engine answers")
-    yield client
-    mine = {"label": f"org.practicum.instance={PREFIX}"}
-    for container in client.containers(all=True, filters=mine):
-        client.remove_container(container["Id"], force=True)
-    for volume in client.volumes(filters=mine)["Volumes"] or []:
-        client.remove_volume(volume["Name"], force=True)
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
-    client.close()
+    with tidied(PREFIX) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

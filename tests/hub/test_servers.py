@@ -13,10 +13,10 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import DockerException
 
 from tests.e2e.relay import Relay
 from tests.hub.conftest import IMPATIENT, Lease
+from tests.hub.engines import tidied
 from tests.hub.fake_site import FakeSite
 from tests.hub.harness import Hub, running, session_of
 from tests.tools.waiting import wait_for
@@ -32,29 +32,15 @@ COPIES = {"/data": f"{PREFIX}-copy-data", "/opt/project": f"{PREFIX}-copy-projec
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.APIClient]:
     """The engine, with a network that is there already and copies of the site's folders; all is removed at the end."""
-    try:
-        client = docker.from_env().api
-        client.ping()
-    except DockerException:
-        if os.environ.get("PRACTICUM_REQUIRE_ENGINE") == "1":
-            raise
-        pytest.skip("no container engine answers")
-    labels = {"org.practicum.instance": PREFIX}
-    pool = docker.types.IPAMPool(subnet="172.31.242.0/24")
-    client.create_network(
-        f"{PREFIX}-net", driver="bridge", ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=labels
-    )
-    for name in COPIES.values():
-        client.create_volume(name, labels=labels)
-    yield client
-    mine = {"label": f"org.practicum.instance={PREFIX}"}
-    for container in client.containers(all=True, filters=mine):
-        client.remove_container(container["Id"], force=True)
-    for volume in client.volumes(filters=mine)["Volumes"] or []:
-        client.remove_volume(volume["Name"], force=True)
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
-    client.close()
+    with tidied(PREFIX) as client:
+        labels = {"org.practicum.instance": PREFIX}
+        pool = docker.types.IPAMPool(subnet="172.31.242.0/24")
+        client.create_network(
+            f"{PREFIX}-net", driver="bridge", ipam=docker.types.IPAMConfig(pool_configs=[pool]), labels=labels
+        )
+        for name in COPIES.values():
+            client.create_volume(name, labels=labels)
+        yield client
 
 
 @pytest.fixture(scope="module")
