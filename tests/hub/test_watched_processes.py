@@ -111,7 +111,7 @@ def watched(system: System) -> Watched:
         host = HUB_HOST if address.startswith(system.hub) else SITE_HOST
         return httpx.get(address, headers={"Host": host, **token}, timeout=30).raise_for_status().text
 
-    wait_for(lambda: "practicum_agent_sent" in told(f"{system.site}/metrics"), seconds=60, what="the agent's figures")
+    wait_for(lambda: "practicum_agent_sent{" in told(f"{system.site}/metrics"), seconds=60, what="the agent's figures")
     return Watched(
         {name: probe(system, target) for name, target in targets.items()},
         httpx.get(targets["web"], timeout=30).json(),
