@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shlex
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from typing import IO, Callable, Optional, Sequence, Union
 
 LAST_LINES = 15
+# Compose 1.29 gives the engine 60 s for each answer, which a busy disk takes for a container of a large image.
+PATIENCE = {"COMPOSE_HTTP_TIMEOUT": "900"}
 
 
 class Stop(Exception):
@@ -75,7 +78,7 @@ def run(
     try:
         done = subprocess.run(
             list(command), cwd=cwd, stdin=input_file or subprocess.DEVNULL, stdout=output_file or subprocess.PIPE,
-            stderr=subprocess.PIPE, timeout=timeout, check=False,
+            stderr=subprocess.PIPE, timeout=timeout, check=False, env={**PATIENCE, **os.environ},
         )  # fmt: skip
     except FileNotFoundError:
         raise Failed(f"{what} failed: the program {command[0]} is missing.") from None

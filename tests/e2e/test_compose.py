@@ -237,7 +237,7 @@ def test_the_same_command_again_keeps_secrets_and_data(server: Server) -> None:
 def test_an_intern_opens_a_notebook_through_tls_on_a_name_of_its_own(server: Server, person: Person) -> None:
     assert server.shell(PLACES, service="worker").splitlines()[-1] == "placed"
     page = person("kofi")
-    in_notebook(page, "import os; print(6 * 7, os.path.exists('/var/run/docker.sock'))", until="42 False")
+    page = in_notebook(page, "import os; print(6 * 7, os.path.exists('/var/run/docker.sock'))", until="42 False")
     assert page.url.startswith(f"https://kofi.{HUB}/")
     assert len(server.notebooks()) == 1
     hubs = [c for c in page.context.cookies(f"https://{HUB}/hub/") if "hub" in c["name"]]
@@ -245,9 +245,9 @@ def test_an_intern_opens_a_notebook_through_tls_on_a_name_of_its_own(server: Ser
     assert all(c["secure"] for c in hubs)
 
 
-def in_notebook(page: Page, code: str, *, until: str) -> None:
-    """Open the notebook as people do and run ``code`` in it. A browser gives up what it fetches when the machine's network
-    interfaces change, which containers do: who meets that asks again.
+def in_notebook(page: Page, code: str, *, until: str) -> Page:
+    """Open the notebook as people do and run ``code`` in it; the page it is in. A browser gives up what it fetches when the
+    machine's network interfaces change, which containers do: who meets that asks again, in a new page.
     """
     for attempt in range(3):
         try:
@@ -256,8 +256,10 @@ def in_notebook(page: Page, code: str, *, until: str) -> None:
         except (PlaywrightError, RanOut):  # e.g. ERR_NETWORK_CHANGED
             if attempt == 2:
                 raise
+            page = page.context.new_page()  # the old one may still be about to open something
         else:
-            return
+            break
+    return page
 
 
 def open_notebook(page: Page) -> None:
