@@ -31,6 +31,15 @@ TABLES = "--nomigrations"
 UNIT = "not keeping and not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
 
 
+def busy_seconds() -> float:
+    """What all processors have worked since the machine started; 0 where the kernel does not say."""
+    try:
+        user, nice, system, _idle, _waiting, *interrupts = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
+    except (OSError, ValueError):
+        return 0.0
+    return sum(map(int, (user, nice, system, *interrupts))) / os.sysconf("SC_CLK_TCK")
+
+
 def say(text: str) -> None:
     """A line of progress."""
     print(f"\n=== {text}", flush=True)
@@ -115,7 +124,7 @@ class Passes:
     def run(self, title: str, *arguments: str, env: dict[str, str]) -> None:
         """One pass, its output shown as it comes."""
         say(title)
-        began = time.monotonic()
+        began, worked = time.monotonic(), busy_seconds()
         temporary = f"--basetemp={self.folder.name}/{title.split()[-1].lower()}"
         command = [PYTHON, "-m", "pytest", "-q", "--durations=5", temporary, *arguments]
         process = subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=subprocess.PIPE, text=True)
@@ -128,7 +137,9 @@ class Passes:
         for number, word in COUNTS.findall(last):
             word = "failed" if word.startswith("error") else word
             self.counts[word] = self.counts.get(word, 0) + int(number)
-        print(f"    {title}: {time.monotonic() - began:.0f} s", flush=True)
+        seconds, cores = time.monotonic() - began, os.cpu_count() or 1
+        busy = (busy_seconds() - worked) / seconds / cores
+        print(f"    {title}: {seconds:.0f} s, processors {busy:.0%} busy", flush=True)
 
 
 def main() -> int:
