@@ -113,6 +113,11 @@ def keep_node(folder: Path, *, address: str, authority: Authority) -> None:
     fresh.rename(folder)
 
 
+def certificate_ends_at(pem: bytes) -> datetime:
+    """When a certificate is over."""
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc
+
+
 def write(file: Path, content: bytes) -> None:
     """A file that its owner alone reads, in a folder that its owner alone enters."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

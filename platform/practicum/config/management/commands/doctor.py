@@ -17,8 +17,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError
 
-from practicum.config.doctor import containers, machine, network, sign_in, site
+from practicum.config.doctor import containers, machine, network, servers, sign_in, site
 from practicum.config.doctor.findings import Finding, State, as_json, as_lines, to_mend
+from practicum.config.engine import site_engine
 from practicum.config.management.commands import network as network_command
 from practicum.config.settings import ENVIRONMENT
 from practicum.credentials.keys import key_file as issuer_key_file
@@ -86,6 +87,7 @@ def looks() -> dict[str, Callable[[], list[Finding]]]:
         "keys": lambda: site.key_files(_key_files()),
         "database": lambda: site.database(now=utc_now()),
         "engine": lambda: _engine(images),
+        "servers": lambda: servers.engines(site_engine(), settings.PRACTICUM_DATA_DIR / "servers", now=utc_now()),
         "network": network_command.findings,
         "nvidia": lambda: [*machine.toolkit(), *machine.specifications(has_gpus=_lists_gpus())],
         "names": lambda: network.names(public),
