@@ -86,11 +86,15 @@ def tried(
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep the lines of the table, whichever process made them."""
+    """Keep the lines of the table, whichever process made them; of an attack that was tried again the last."""
     from tests.attacks import report as table
 
     if report.when == "teardown":
-        table.LINES.extend(Result(**facts) for name, facts in report.user_properties if name == table.PROPERTY)
+        for facts in (facts for name, facts in report.user_properties if name == table.PROPERTY):
+            line = Result(**facts)
+            table.LINES[:] = [each for each in table.LINES if (each.group, each.name) != (line.group, line.name)] + [
+                line
+            ]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -168,7 +168,7 @@ def main() -> int:
         passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
         passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *PATIENT, env=env)
-        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, env=env)
+        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, *PATIENT, env=env)
         passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=env)
