@@ -26,6 +26,7 @@ KINDS = (
     Kind("turn", "Your turn in line for a slot", ("session.turn",), INTERN),
     Kind("notebook", "Your notebook is ready, was stopped, lost its place", ("session.",), INTERN),
     Kind("slot", "A slot is asked back, or stays yours", ("lease.",), INTERN),
+    Kind("home", "Your files take nearly all the room you have, or more", ("home.",), INTERN),
     Kind("snapshot", "Snapshots of your files", ("snapshot.",), INTERN),
     Kind("run", "A run has ended, or was made again", ("run.",), INTERN),
     Kind("review", "A review is decided", ("review.",), INTERN),

@@ -10,6 +10,7 @@ import secrets
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -72,6 +73,7 @@ KNOWN = frozenset(
         "PRACTICUM_BACKUP_HOUR",
         "PRACTICUM_VOLUME_DRIVER",
         "PRACTICUM_VOLUME_OPTIONS",
+        "PRACTICUM_HOME_QUOTA_GB",
         *sign_in.KNOWN,
     }
 )
@@ -124,11 +126,12 @@ class Backups:
 class Volumes:
     """Where interns' homes are kept: on the server where they work (no ``driver``), or by a volume driver that all share.
 
-    ``{volume}`` in an option stands for the name of the volume.
+    ``{volume}`` in an option stands for the name of the volume. ``quota_gb``: what one person's may take (0: there is no limit).
     """
 
     driver: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    quota_gb: int = 20
 
 
 @dataclass(frozen=True)
@@ -282,16 +285,20 @@ def private_text(file: Path, *, setting: str) -> str:
     return file.read_text()
 
 
+def _number(
+    variables: Mapping[str, str], name: str, *, default: int, between: tuple[int, int], faults: list[str]
+) -> int:
+    """A whole number; what can't be used is added to ``faults``."""
+    value = variables.get(name) or str(default)
+    if not (value.isascii() and value.isdigit() and len(value) < 9 and between[0] <= int(value) <= between[1]):
+        faults.append(f"{name} is {value!r}; it must be a whole number from {between[0]} to {between[1]}.")
+        return default
+    return int(value)
+
+
 def _snapshots(variables: Mapping[str, str], *, faults: list[str]) -> Snapshots:
     """What is said of snapshots; what can't be used is added to ``faults``. A slot that is asked back waits for no longer."""
-
-    def number(name: str, *, default: int, between: tuple[int, int]) -> int:
-        value = variables.get(name) or str(default)
-        if not (value.isascii() and value.isdigit() and len(value) < 9 and between[0] <= int(value) <= between[1]):
-            faults.append(f"{name} is {value!r}; it must be a whole number from {between[0]} to {between[1]}.")
-            return default
-        return int(value)
-
+    number = partial(_number, variables, faults=faults)
     usual = Snapshots()
     return Snapshots(
         keep=number("PRACTICUM_SNAPSHOT_KEEP", default=usual.keep, between=(0, 50)),
@@ -344,7 +351,10 @@ def _volumes(variables: Mapping[str, str], *, faults: list[str]) -> Volumes:
         )
     if text and not driver:
         faults.append("PRACTICUM_VOLUME_OPTIONS says how, but PRACTICUM_VOLUME_DRIVER names no driver.")
-    return Volumes(driver, {name: value for name, _, value in pairs})
+    quota = _number(
+        variables, "PRACTICUM_HOME_QUOTA_GB", default=Volumes().quota_gb, between=(0, 100_000), faults=faults
+    )
+    return Volumes(driver, {name: value for name, _, value in pairs}, quota)
 
 
 def _email(variables: Mapping[str, str], *, faults: list[str]) -> Email:

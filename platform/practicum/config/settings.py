@@ -57,6 +57,8 @@ PRACTICUM_SNAPSHOT_SECONDS = ENVIRONMENT.snapshots.seconds
 PRACTICUM_SNAPSHOT_MAX_BYTES = ENVIRONMENT.snapshots.max_mb * 1024**2
 PRACTICUM_VOLUME_DRIVER = ENVIRONMENT.volumes.driver
 PRACTICUM_VOLUME_OPTIONS = dict(ENVIRONMENT.volumes.options)
+# What one intern's files may take (practicum.workspaces.home_rules); 0: there is no limit.
+PRACTICUM_HOME_QUOTA_BYTES = ENVIRONMENT.volumes.quota_gb * 10**9
 
 # Backups (practicum.config.keeping); the hour also tells the doctor and the metrics whether one is expected each day.
 PRACTICUM_BACKUPS = ENVIRONMENT.backups

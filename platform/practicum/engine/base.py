@@ -93,7 +93,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One container to start: ``command`` (argv) in ``image``, never with a network unless ``network`` is named."""
+    """One container to start: ``command`` (argv) in ``image``, never with a network unless ``network`` is named.
+
+    ``reads_all``: it may read files and look into folders whoever they belong to, and has no other right. For programs of ours.
+    """
 
     image: str
     command: Sequence[Word]
@@ -105,6 +108,7 @@ class ContainerSpec:
     gpu_uuid: str | None = None
     network: str | None = None
     stdin: str | None = None
+    reads_all: bool = False
 
 
 @dataclass(frozen=True)

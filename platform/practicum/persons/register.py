@@ -173,6 +173,10 @@ LINES: tuple[Line, ...] = (
         of=OF_INTERNSHIP,
     ),
     _line("On which server the files are", "workspaces.Home", "user server", "delete", THEIRS, of="user"),
+    _line(
+        "How much room the files take, and which most", "workspaces.HomeSize", "user largest session", "delete", THEIRS,
+        of="user",
+    ),
     _line("Passes of notebooks", "workspaces.WorkspaceToken", "digest", "delete", THEIRS, of="session__user"),
     _line("What notebooks told of their work", "workspaces.ActivityReport", "session", "delete", THEIRS, of="session__user"),
     _line(

@@ -80,6 +80,13 @@ def _local_home(username: str) -> Path:
     return Path(settings.PRACTICUM_DATA_DIR) / "hub" / "workspaces" / username
 
 
+def home_at(target: str, *, username: str, read_only: bool) -> Mount | VolumeMount:
+    """A person's home in a container."""
+    if settings.PRACTICUM_ENGINE == "local":
+        return Mount(_local_home(username), target, read_only=read_only)
+    return VolumeMount(home_volume(username), target, read_only=read_only)
+
+
 def pack_spec(snapshot: Snapshot) -> ContainerSpec:
     """Prints the archive of the home."""
     return _spec(
@@ -116,18 +123,13 @@ def labels_of(kind: str, row: Snapshot | Restoration) -> dict[str, str]:
 
 
 def _spec(words: Sequence[Word], *, labels: Labels, username: str, read_only: bool) -> ContainerSpec:
-    mounts: list[Mount] = []
-    volumes: list[VolumeMount] = []
-    if settings.PRACTICUM_ENGINE == "local":
-        mounts = [Mount(_local_home(username), HOME, read_only=read_only)]
-    else:
-        volumes = [VolumeMount(home_volume(username), HOME, read_only=read_only)]
+    home = home_at(HOME, username=username, read_only=read_only)
     return ContainerSpec(
         image=settings.PRACTICUM_WORKSPACE_IMAGE,
         command=[*PYTHON, Program("workspace", "archive.py"), *words],
         labels=labels,
-        mounts=mounts,
-        volumes=volumes,
+        mounts=[home] if isinstance(home, Mount) else [],
+        volumes=[home] if isinstance(home, VolumeMount) else [],
         limits=Limits(
             memory_bytes=256 * MEBIBYTE, pids=32, tmpfs_bytes=16 * MEBIBYTE, file_size_bytes=LARGEST_FILE_BYTES
         ),

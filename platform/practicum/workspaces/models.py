@@ -122,6 +122,24 @@ class Home(models.Model):
         return f"home of {self.user} on {self.server or 'this machine'}"
 
 
+class HomeSize(models.Model):
+    """What a person's files took when they were measured last.
+
+    ``bytes`` is None where there were too many; ``largest``: pairs of a path and its bytes; ``lowest_bytes``: the least they
+    were seen to take in ``session``, the last in which they were measured.
+    """
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="home_size")
+    bytes = models.BigIntegerField(null=True)
+    largest = models.JSONField(default=list)
+    measured_at = models.DateTimeField()
+    session = models.ForeignKey(Session, null=True, on_delete=models.SET_NULL, related_name="+")
+    lowest_bytes = models.BigIntegerField(null=True)
+
+    def __str__(self) -> str:
+        return f"size of the home of {self.user}"
+
+
 class SessionEvent(models.Model):
     """A line of the launch page's timeline."""
 

@@ -26,6 +26,7 @@ from practicum.internships.selectors import active_internship_of
 from practicum.workspaces import lifecycle, rules, selectors, turns
 from practicum.workspaces.archives import HOME, home_volume
 from practicum.workspaces.help_selectors import open_request_of
+from practicum.workspaces.home_sizes import room_of
 from practicum.workspaces.models import ActivityReport, Session, SessionState
 from practicum.workspaces.selectors import open_session_of, watch_of
 from practicum.workspaces.tokens import mint_token
@@ -292,10 +293,10 @@ def _note_commit(session: Session, *, report: rules.Report, now: datetime) -> No
 
 
 def _outlook(session: Session, *, now: datetime) -> dict[str, Any]:
-    watch = watch_of(session, now=now)
+    watch, room = watch_of(session, now=now), room_of(session.user)
     return {
         "stop_at": watch.stop_at.isoformat() if watch.stop_at else None,
-        "warning": rules.warning(watch, now=now),
+        "warning": rules.warning(watch, now=now) or (room and room.warning),
         "lease_until": watch.lease_until.isoformat(),
         "is_help_open": open_request_of(session, now=now) is not None,
     }

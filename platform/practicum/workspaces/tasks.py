@@ -26,6 +26,7 @@ from practicum.workspaces import archives, homes, lifecycle, places, restoration
 from practicum.workspaces.clearing import clear_away, is_hub_clear
 from practicum.workspaces.crew import Crew, crew_on
 from practicum.workspaces.egress import follow_egress
+from practicum.workspaces.home_sizes import measure_homes
 from practicum.workspaces.hub import Hub, HubRefused, HubUnavailable
 from practicum.workspaces.leaving import see_off
 from practicum.workspaces.models import Session, SessionState
@@ -39,6 +40,7 @@ __all__ = [
     "claim_and_snapshot",
     "follow_egress",
     "follow_help",
+    "measure_homes",
     "reconcile",
     "see_off",
     "settle_archives",

@@ -11,6 +11,7 @@ from django.utils.timezone import localtime
 from practicum.accounts.models import User
 from practicum.accounts.notices import notify
 from practicum.gpus.models import LeaseState
+from practicum.workspaces.home_rules import written
 from practicum.workspaces.models import HelpRequest, Restoration, Session, SessionState, Snapshot
 
 LONG_WAIT = timedelta(minutes=2)
@@ -93,6 +94,33 @@ def stopping(session: Session, *, reason: str, actor: User | None, now: datetime
         body=f"{reason}\n{advice}",
         path=reverse("workspaces:notebook"),
         key=f"session.stopped:{session.pk}",
+        now=now,
+    )
+
+
+def nearly_full(user: User, *, used: int, quota: int, now: datetime) -> None:
+    """Somebody's files take nearly all the room they have, or more; at most once a day."""
+    notify(
+        user,
+        kind="home.nearly_full",
+        subject=f"Your files take {written(used)} of the {written(quota)} you have",
+        body="The notebook's page says which take most, and how to free room.\n"
+        "If they grow much beyond it your notebook is ended; nothing of yours is deleted.",
+        path=reverse("workspaces:notebook"),
+        key=f"home.nearly_full:{user.pk}:{localtime(now):%Y-%m-%d}",
+        now=now,
+    )
+
+
+def home_full(session: Session, *, reason: str, now: datetime) -> None:
+    """A notebook was ended because its files grew too large."""
+    notify(
+        session.user,
+        kind="home.full",
+        subject="Your notebook was stopped: your files take too much room",
+        body=f"{reason}\nYou can open it again at once. It stays open as long as your files do not grow further.",
+        path=reverse("workspaces:notebook"),
+        key=f"home.full:{session.pk}",
         now=now,
     )
 

@@ -19,7 +19,7 @@ from practicum.gpus import services as leases
 from practicum.gpus.mine import mine_this_week
 from practicum.internships.selectors import active_internship_of
 from practicum.lib.clock import utc_now
-from practicum.workspaces import rules, selectors, services, turns
+from practicum.workspaces import home_sizes, rules, selectors, services, turns
 from practicum.workspaces.help_selectors import open_request_of
 from practicum.workspaces.models import Session, SessionState
 from practicum.workspaces.standing import MOVING, Standing, standing_of
@@ -32,7 +32,8 @@ def notebook(request: PersonRequest) -> HttpResponse:
     context = _state(request.user, follow=request.GET.get("follow") == "1")
     past = selectors.past_sessions_of(request.user)
     mine = mine_this_week(request.user, now=utc_now())
-    return render(request, "workspaces/notebook.html", context | {"past": past, "mine": mine})
+    room = home_sizes.room_of(request.user)
+    return render(request, "workspaces/notebook.html", context | {"past": past, "mine": mine, "room": room})
 
 
 @interns_only

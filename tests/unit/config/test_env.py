@@ -43,6 +43,11 @@ def test_snapshots_have_defaults_and_can_be_switched_off() -> None:
     assert read(PRODUCTION | {"PRACTICUM_SNAPSHOT_KEEP": "0"}, root=ROOT).snapshots.keep == 0
 
 
+def test_a_home_has_a_quota_unless_it_is_switched_off() -> None:
+    assert read(PRODUCTION | {"PRACTICUM_HOME_QUOTA_GB": ""}, root=ROOT).volumes.quota_gb == 20
+    assert read(PRODUCTION | {"PRACTICUM_HOME_QUOTA_GB": "0"}, root=ROOT).volumes.quota_gb == 0
+
+
 MAIL = {"PRACTICUM_EMAIL_HOST": "mail.example.org", "PRACTICUM_EMAIL_FROM": "Practicum <site@example.org>"}
 
 
@@ -99,6 +104,7 @@ def test_production_without_mail_is_warned_of(env: str, host: str, warned: int, 
         ({"PRACTICUM_LOG_FORMAT": "xml"}, "PRACTICUM_LOG_FORMAT"),
         ({"PRACTICUM_SNAPSHOT_SECONDS": "600"}, "from 5 to 100"),
         ({"PRACTICUM_SNAPSHOT_MAX_MB": "a lot"}, "PRACTICUM_SNAPSHOT_MAX_MB"),
+        ({"PRACTICUM_HOME_QUOTA_GB": "0.5"}, "PRACTICUM_HOME_QUOTA_GB"),
         ({"PRACTICUM_VOLUME_OPTIONS": "type=nfs"}, "PRACTICUM_VOLUME_DRIVER"),
         ({"PRACTICUM_VOLUME_DRIVER": "local", "PRACTICUM_VOLUME_OPTIONS": "nfs"}, "name=value"),
         ({"PRACTICUM_SCERET_KEY": "x"}, "PRACTICUM_SCERET_KEY"),

@@ -61,6 +61,7 @@ SNAPSHOT_SECONDS = 0.5
 SNAPSHOTS_AT_ONCE = 4
 RECONCILE_SECONDS = 30.0
 LEAVING_SECONDS = 1.0
+HOMES_SECONDS = 60.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
 CERTIFICATE_SECONDS = 2.0
@@ -192,9 +193,9 @@ def keep_pace() -> None:
 def make_loops(
     engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
 ) -> list[Loop]:
-    """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes, plan, tell people,
-    compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, back up, and look
-    whether everything answers.
+    """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes and measure them, plan,
+    tell people, compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, back up,
+    and look whether everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -245,6 +246,10 @@ def make_loops(
     def restore() -> bool:
         return workspaces.claim_and_restore(clock.now(), engine=engine)
 
+    def measure() -> bool:
+        workspaces.measure_homes(clock.now(), engine=engine)
+        return False
+
     def certify() -> bool:
         return credentials.step(clock.now(), engine=engine)
 
@@ -270,6 +275,7 @@ def make_loops(
             Loop(f"snapshots {n}", snapshot, pause=SNAPSHOT_SECONDS, stopping=stopping)
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
         ),
+        Loop("homes", measure, pause=HOMES_SECONDS, stopping=stopping),
         Loop("certificates", certify, pause=CERTIFICATE_SECONDS, stopping=stopping),
         Loop("digests", lambda: digests.step(clock.now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
