@@ -36,6 +36,7 @@ from practicum.engine.base import (
 from practicum.engine.nodes import ask_all
 from practicum.workspaces.models import (
     Home,
+    HomeSize,
     Restoration,
     RestorationState,
     Snapshot,
@@ -73,6 +74,7 @@ def forget_home(username: str, *, engine: Engine) -> None:
     else:
         for one in engine.everywhere().values():
             one.remove_volume(home_volume(username))
+    HomeSize.objects.filter(user__username=username).delete()
 
 
 def _local_home(username: str) -> Path:

@@ -296,5 +296,5 @@ def test_the_page_asks_as_many_questions_for_many_sessions_as_for_few(
         world.run(intern)
         client.post("/notebook/stop/")
         world.tick(after=timedelta(minutes=1))
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get("/notebook/")
