@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 
 from practicum.accounts.models import Notice
 from practicum.engine.base import ContainerSpec
+from practicum.engine.local import LocalEngine
 from practicum.engine.memory import MemoryEngine, Script
 from practicum.errors import EngineUnavailable
 from practicum.gpus.inventory import pool_of
@@ -198,6 +200,23 @@ def test_no_name_of_a_file_is_taken_for_a_size_or_for_another_home() -> None:
     assert (reading.used(4), reading.used(9), reading.free, reading.size) == (20 * 1024, 3 * 1024, 1024, 2048)
     assert [size for _, size in reading.largest(4)] == [9 * 1024, 8 * 1024, 7 * 1024]
     assert parse(b"=\x0020\t.\0=\x0055\t./x", user_ids=[4, 9]).used(9) is None, "cut off in the middle"
+
+
+def test_without_an_engine_the_folder_that_is_the_home_is_walked(
+    world: World, intern: Any, internship: Any, settings: Any, tmp_path: Path
+) -> None:
+    world.run(intern)
+    settings.PRACTICUM_ENGINE = "local"
+    home = settings.PRACTICUM_DATA_DIR / "hub" / "workspaces" / "ines"
+    (home / "digits" / "a\nb").mkdir(parents=True)
+    (home / "digits" / "a\nb" / "x").write_bytes(b"x" * 3_000_000)
+    with (home / "sparse").open("wb") as file:
+        file.truncate(40 * GB)
+    assert measure_homes(world.now, engine=LocalEngine(python="", state_dir=tmp_path / "engine")) == 1
+    room = room_of(intern)
+    assert room is not None
+    assert 3_000_000 <= (room.used or 0) < 4_000_000, "what a file takes counts, not what it says"
+    assert room.largest[0][0] == "digits/a\nb"
 
 
 def test_a_folder_that_is_nearly_all_one_other_is_not_named_twice() -> None:
