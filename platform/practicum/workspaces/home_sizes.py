@@ -50,7 +50,7 @@ WALK = r"""
 for home; do
   printf '=\0'
   cd "$home" || continue
-  { timeout -s KILL 60 nice -n 19 du -xak0 -d 2 -t 1M . 2>/dev/null
+  { timeout -s KILL 60 nice -n 19 du -xak0 -d 2 -t 100K . 2>/dev/null
     [ $? -lt 124 ] && printf '0\t.\0'; } | sort -zrn | head -zn 9
 done
 stat -f -c '%a %b %S' "$1"
