@@ -7,252 +7,27 @@ may see an internship's work: its intern, its mentor, and admins (``selectors.in
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 
 from practicum.accounts.models import User
-from practicum.catalog.models import Project, ProjectVersion
+from practicum.catalog.models import ProjectVersion
 from practicum.internships import readiness_models as readiness_models  # Django looks for models in this module
-
-
-class Entry(models.TextChoices):
-    """How people come into a cohort."""
-
-    CLOSED = "closed", "Nobody may apply"
-    INVITATION = "invitation", "Whoever was invited may apply"
-    OPEN = "open", "Everybody may apply"
-
-
-class Cohort(models.Model):
-    """People who go through the same weeks together."""
-
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=120)
-    starts_on = models.DateField()
-    ends_on = models.DateField()
-    entry = models.CharField(max_length=10, choices=Entry, default=Entry.CLOSED)
-    apply_until = models.DateField(null=True, blank=True, help_text="The last day on which people may apply.")
-    capacity = models.PositiveIntegerField(null=True, blank=True, help_text="Places; none: as many as come.")
-    about = models.TextField(blank=True, max_length=4000)
-    expected = models.TextField(blank=True, max_length=4000)
-    idle_minutes = models.PositiveIntegerField(
-        default=15, help_text="A notebook with no busy kernel, no process and no GPU use for this long may be stopped."
-    )
-    is_idle_kept = models.BooleanField(
-        default=True, help_text="An idle notebook is stopped only once somebody waits who could have its slot."
-    )
-    session_hours = models.PositiveIntegerField(default=12, help_text="The longest one session may last.")
-
-    class Meta:
-        ordering = ["-starts_on", "name"]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(ends_on__gt=models.F("starts_on")), name="cohort_ends_after_start"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def week(self, *, today: date) -> int:
-        """The week of the cohort ``today`` lies in, from 1; 0 before it starts."""
-        return max(0, (today - self.starts_on).days // 7 + 1)
-
-    @property
-    def weeks(self) -> int:
-        """How many weeks it has; the last may be a short one."""
-        return -(-(self.ends_on - self.starts_on).days // 7)
-
-    @property
-    def is_public(self) -> bool:
-        """Its page is there for everybody."""
-        return self.entry != Entry.CLOSED
-
-    def takes_applications(self, *, today: date) -> bool:
-        """People may apply, or change what they sent."""
-        return self.is_public and self.apply_until is not None and today <= self.apply_until
-
-
-class Offer(models.Model):
-    """A project a cohort offers, with the mentor who takes interns on it, and for how many there are places."""
-
-    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="offers")
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="offers")
-    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="offers")
-    places = models.PositiveSmallIntegerField()
-
-    class Meta:
-        ordering = ["project__title", "mentor__name", "pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["cohort", "project", "mentor"], name="one_offer_a_project_and_mentor"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.project} with {self.mentor}"
-
-
-class Invitation(models.Model):
-    """A way into a cohort by mail; ``invited_by`` is None where somebody asked for it by signing up.
-
-    The link's token is derived from the row (``invitations.token_of``), so that no row opens anything by itself.
-    """
-
-    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="invitations")
-    email = models.EmailField()
-    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    made_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    mailed_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    used_at = models.DateTimeField(null=True, blank=True)
-    used_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="invitations"
-    )
-
-    class Meta:
-        ordering = ["-made_at", "-pk"]
-        indexes = [models.Index(fields=["cohort", "email"])]
-
-    def __str__(self) -> str:
-        return f"{self.email} into {self.cohort}"
-
-    def state_at(self, now: datetime) -> str:
-        """``used``, ``revoked``, ``expired`` or ``open``."""
-        if self.used_at:
-            return "used"
-        if self.revoked_at:
-            return "revoked"
-        return "expired" if self.expires_at <= now else "open"
-
-
-class ApplicationState(models.TextChoices):
-    """How far an application is."""
-
-    RECEIVED = "received", "Received"
-    OFFERED = "offered", "Has a place"
-    WAITLISTED = "waitlisted", "On the waiting list"
-    DECLINED = "declined", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
-    PLACED = "placed", "In a project"
-
-
-SEATED = (ApplicationState.OFFERED, ApplicationState.PLACED)
-
-
-class Prerequisite(models.TextChoices):
-    """What the work builds on."""
-
-    ML = "ml", "The base of machine learning: optimisation, tuning, bagging, neural nets"
-    PYTHON = "python", "Python: installing packages, preparing data"
-    CUDA = "cuda", "A machine with CUDA that works"
-
-
-class Hardware(models.TextChoices):
-    """What an applicant can work on at home."""
-
-    NONE = "none", "None"
-    LAPTOP = "laptop", "A computer without a GPU for this"
-    SMALL = "small", "A GPU with less than 8 GB"
-    MIDDLE = "middle", "A GPU with 8 to 23 GB"
-    LARGE = "large", "A GPU with 24 GB or more"
-
-
-class Wish(models.TextChoices):
-    """What an applicant wishes to learn."""
-
-    OPTIMISATION = "optimisation", "Optimisation and SGD"
-    TUNING = "tuning", "Tuning hyperparameters"
-    ENSEMBLES = "ensembles", "Bagging and ensembles"
-    NETWORKS = "networks", "Neural networks"
-    PACKAGES = "packages", "Python packages and environments"
-    PREPARATION = "preparation", "Preparing data"
-    GPUS = "gpus", "Working with GPUs"
-    RESEARCH = "research", "Asking and answering a research question"
-
-
-class Application(models.Model):
-    """What somebody sent to get into a cohort; ``ranking`` are slugs of offered projects, the dearest first."""
-
-    cohort = models.ForeignKey(Cohort, on_delete=models.PROTECT, related_name="applications")
-    applicant = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="applications")
-    background = models.TextField(max_length=3000)
-    hours_a_week = models.PositiveSmallIntegerField()
-    prerequisites = models.JSONField(default=list, blank=True)
-    hardware = models.CharField(max_length=8, choices=Hardware)
-    hardware_note = models.CharField(max_length=300, blank=True)
-    wishes = models.JSONField(default=list, blank=True)
-    wishes_note = models.TextField(max_length=1000, blank=True)
-    ranking = models.JSONField(default=list, blank=True)
-    state = models.CharField(max_length=10, choices=ApplicationState, default=ApplicationState.RECEIVED)
-    reason = models.CharField(max_length=300, blank=True, help_text="Why it was declined, as the applicant reads it.")
-    withdrawn_from = models.CharField(max_length=10, blank=True, help_text="The state before it was withdrawn.")
-    sent_at = models.DateTimeField()
-    changed_at = models.DateTimeField()
-    listed_at = models.DateTimeField(null=True, blank=True, help_text="Since when it is on the waiting list.")
-
-    class Meta:
-        ordering = ["sent_at", "pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["cohort", "applicant"], name="one_application_a_cohort"),
-        ]
-        indexes = [models.Index(fields=["cohort", "state", "listed_at"])]
-
-    def __str__(self) -> str:
-        return f"{self.applicant} for {self.cohort}"
-
-    def prerequisites_in_words(self) -> list[str]:
-        """What they have, in the order of the form."""
-        return [str(choice.label) for choice in Prerequisite if choice in self.prerequisites]
-
-    def projects_in_words(self) -> list[str]:
-        """Titles of the projects they named, the dearest first; one that is gone by its short name."""
-        titles = dict(Project.objects.filter(slug__in=self.ranking).values_list("slug", "title"))
-        return [titles.get(slug, slug) for slug in self.ranking]
-
-    def wishes_in_words(self) -> list[str]:
-        """What they wish to learn, in the order of the form."""
-        return [str(choice.label) for choice in Wish if choice in self.wishes]
-
-
-class MentorRanking(models.Model):
-    """The applicants a mentor would take in a cohort, by the number of their application, the dearest first."""
-
-    cohort = models.ForeignKey(Cohort, on_delete=models.CASCADE, related_name="rankings")
-    mentor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="rankings")
-    ranked = models.JSONField(default=list)
-    changed_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["cohort", "mentor"], name="one_ranking_a_mentor"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.mentor} for {self.cohort}"
-
-
-class Placement(models.Model):
-    """Where an applicant is proposed to go; ``offer`` is what an admin made of ``proposed``. Confirmed, it is final."""
-
-    application = models.OneToOneField(Application, on_delete=models.CASCADE, related_name="placement")
-    proposed = models.ForeignKey(Offer, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    offer = models.ForeignKey(Offer, null=True, blank=True, on_delete=models.SET_NULL, related_name="placements")
-    made_at = models.DateTimeField()
-    confirmed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["application__applicant__name", "pk"]
-
-    def __str__(self) -> str:
-        return f"{self.application.applicant}: {self.offer or 'no place'}"
-
-    @property
-    def is_adjusted(self) -> bool:
-        """An admin chose otherwise than was proposed."""
-        return self.offer_id != self.proposed_id
+from practicum.internships.application_models import SEATED as SEATED
+from practicum.internships.application_models import Application as Application
+from practicum.internships.application_models import ApplicationState as ApplicationState
+from practicum.internships.application_models import Hardware as Hardware
+from practicum.internships.application_models import MentorRanking as MentorRanking
+from practicum.internships.application_models import Placement as Placement
+from practicum.internships.application_models import Prerequisite as Prerequisite
+from practicum.internships.application_models import Wish as Wish
+from practicum.internships.cohort_models import Cohort as Cohort
+from practicum.internships.cohort_models import Entry as Entry
+from practicum.internships.cohort_models import Invitation as Invitation
+from practicum.internships.cohort_models import Offer as Offer
 
 
 class InternshipState(models.TextChoices):
