@@ -98,7 +98,7 @@ class Progress:
 
 
 def progress_of(internships: Iterable[Internship], *, today: date, viewer: User) -> list[Progress]:
-    """The progress of each internship, in the order given: nine queries, however many there are.
+    """The progress of each internship, in the order given: seven queries, however many there are.
 
     An intern sees their scores as they were told; mentors and admins the shown scores themselves.
     """
@@ -126,17 +126,13 @@ def _last_seen(internships: Sequence[Internship]) -> dict[int, datetime]:
     handed_in = Submission.objects.filter(internship__in=ids).order_by().values_list("internship_id")
     at_work = Session.objects.filter(internship__in=ids).order_by().values_list("internship_id")
     seen: dict[int, datetime] = {}
-    rows = [
-        *handed_in.annotate(last=Max("received_at")).values_list("internship_id", "last"),
-        *(
-            row
-            for sign in ("active_at", "requested_at", "committed_at")
-            for row in at_work.annotate(last=Max(sign)).values_list("internship_id", "last")
-        ),
-    ]
-    for internship_id, last in rows:
-        if internship_id is not None and last is not None:
-            seen[internship_id] = max(last, seen.get(internship_id, last))
+    for internship_id, *signs in [
+        *handed_in.annotate(Max("received_at")),
+        *at_work.annotate(Max("active_at"), Max("requested_at"), Max("committed_at")),
+    ]:
+        known = [sign for sign in (*signs, seen.get(internship_id)) if sign is not None]
+        if known:
+            seen[internship_id] = max(known)
     return seen
 
 

@@ -17,7 +17,11 @@ from practicum.accounts.models import User
 from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import Lease, PoolKind, Server, Slot
 from practicum.internships.models import Internship, Milestone
+from practicum.portal.selectors import _last_seen
 from practicum.reviews.models import Review
+from practicum.submissions.models import Submission
+from practicum.workspaces.models import Session
+from practicum.workspaces.services import open_notebook
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +145,23 @@ def test_a_mentor_s_home_costs_the_same_for_many(client_of: Any, internship: Any
     crowd(internship, count=18, hand_in=hand_in)
 
     assert queries_of(client, "/") == few
+
+
+def test_when_interns_were_last_seen_takes_two_questions_and_the_latest_sign_counts(
+    internship: Any, peer_internship: Any, stranger_internship: Any, now: Any, hand_in: Any
+) -> None:
+    hand_in(internship, number=1, value=0.5)
+    hand_in(peer_internship, number=1, value=0.5)
+    handed_in = Submission.objects.get(internship=internship).received_at
+    hours = {name: handed_in + timedelta(hours=count) for name, count in (("active_at", 1), ("committed_at", 2))}
+    open_notebook(internship.intern, now=handed_in)
+    Session.objects.update(**hours)
+    with CaptureQueriesContext(connection) as queries:
+        seen = _last_seen([internship, peer_internship, stranger_internship])
+    assert len(queries) == 2
+    assert seen[internship.pk] == handed_in + timedelta(hours=2)
+    assert seen[peer_internship.pk] == Submission.objects.get(internship=peer_internship).received_at
+    assert stranger_internship.pk not in seen
 
 
 def test_an_intern_s_home_costs_the_same_for_many(client_of: Any, internship: Any, hand_in: Any) -> None:
