@@ -164,8 +164,7 @@ class Demo:
         bootstrap.main(["site"])
         self.engine = engine_of(self.options.engine)
         self.env = self.environment()
-        manage(self.env, "setup")
-        manage(self.env, "agent_token", "this-machine", "--file", self.env["PRACTICUM_AGENT_TOKEN_FILE"])
+        manage(self.env, "setup", "--agent", "this-machine", self.env["PRACTICUM_AGENT_TOKEN_FILE"])
 
     def environment(self):
         """The variables all programs share."""

@@ -111,9 +111,7 @@ class System:
         """Database, keys, the agent's token and static files."""
         (self.folder / "static").mkdir(parents=True)
         token = self.environment["PRACTICUM_AGENT_TOKEN_FILE"]
-        self.run([self.python, self.manage, "setup"])
-        self.run([self.python, self.manage, "agent_token", SERVER, "--file", token])
-        self.run([self.python, self.manage, "collectstatic", "--noinput", "--verbosity=0"])
+        self.run([self.python, self.manage, "setup", "--agent", SERVER, token, "--static"])
 
     def fill(self, *, interns: int) -> None:
         """People and a published project."""

@@ -162,7 +162,7 @@ def test_only_the_agent_sees_the_hosts_processes_and_it_has_no_rights_over_them(
 
 def test_the_agent_reads_the_token_that_the_setup_makes_and_nothing_else(services: dict[str, Any]) -> None:
     file = services["agent"]["environment"]["PRACTICUM_AGENT_TOKEN_FILE"]
-    assert f"agent_token gpu-1 --file {file}" in services["setup"]["command"]
+    assert services["setup"]["command"] == f"python manage.py setup --agent gpu-1 {file} --static"
     folder = file.rsplit("/", 1)[0]
     assert services["agent"]["volumes"] == [f"{folder}:{folder}:ro"]
     assert not [name for name in services["agent"]["environment"] if "SECRET" in name or name.endswith("_TOKEN")]

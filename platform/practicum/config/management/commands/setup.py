@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from oauth2_provider.models import Application
 
 from practicum.config.settings import ENVIRONMENT
@@ -23,7 +23,14 @@ class Command(BaseCommand):
 
     help = __doc__ or ""
 
-    def handle(self, *_: Any, **__: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """What else a server needs at its start, in the same one."""
+        parser.add_argument(
+            "--agent", nargs=2, metavar=("SERVER", "FILE"), help="Also make its agent's token, as agent_token does."
+        )
+        parser.add_argument("--static", action="store_true", help="Also collect the files that pages load.")
+
+    def handle(self, *_: Any, agent: list[str] | None, static: bool, **__: Any) -> None:
         """Do all of it."""
         meeting = [settings.PRACTICUM_DATA_DIR / "egress"] if settings.PRACTICUM_EGRESS_PROXY else []
         for folder in (
@@ -43,6 +50,11 @@ class Command(BaseCommand):
         register_hub()
         said = ("; signing key made" if made else "") + ("; issuer key made" if made_issuer else "")
         self.stdout.write(f"  Database ready{said}; hub registered")
+        if agent:
+            server, file = agent
+            call_command("agent_token", server, "--file", file, stdout=self.stdout)
+        if static:
+            call_command("collectstatic", interactive=False, stdout=self.stdout)
 
 
 def make_key(file: Path) -> bool:
