@@ -9,16 +9,32 @@ from practicum.internships.models import Cohort
 from practicum.persons import retention as kept
 from practicum.persons.models import Part, Removal, Retention
 
+# What is counted of each part.
+COUNTED = {Part.HOMES: "intern", Part.SNAPSHOTS: "snapshot", Part.SUBMISSIONS: "submission", Part.LOGS: "run"}
+
 
 @dataclass(frozen=True)
 class Outlook:
-    """One part: what there is of it, when it goes, and what was told or done. ``gigabytes``: None where nobody measured it."""
+    """One part: what there is of it, when it goes, and what was told or done. ``bytes``: None where nobody measured it."""
 
     part: Part
     count: int
-    gigabytes: float | None
+    bytes: int | None
     due_on: date | None
     removal: Removal | None
+
+    @property
+    def counted(self) -> str:
+        """How much there is, in words."""
+        return self._of(self.count)
+
+    @property
+    def removed(self) -> str:
+        """How much went, in words."""
+        return self._of(self.removal.count if self.removal else 0)
+
+    def _of(self, count: int) -> str:
+        return f"{count} {COUNTED[self.part]}{'' if count == 1 else 's'}"
 
 
 def retention_of(cohort: Cohort) -> Retention | None:
@@ -38,7 +54,7 @@ def outlooks(cohort: Cohort, *, retention: Retention | None, today: date) -> lis
         Outlook(
             part=going.part,
             count=going.count,
-            gigabytes=None if going.bytes is None else going.bytes / 1e9,
+            bytes=going.bytes,
             due_on=kept.due(retention, going.part) if retention else None,
             removal=removals.get(going.part),
         )

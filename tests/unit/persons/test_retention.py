@@ -215,11 +215,12 @@ def test_the_page_proposes_shows_what_would_go_and_keeps_what_is_set(over: Life,
     page = client.get(address).content.decode()
     assert "Nothing is set: everything is kept." in page
     assert all(f'value="{days}"' in page for days in PROPOSED.values())
-    assert "2.50 GB" in page
+    assert "1 snapshot<" in page
+    assert "2.5 GB" in page
     assert "known after a backup" in page
     backups.folder().mkdir(parents=True)
     backups.note_homes({"ines": 7_000_000_000, "somebody": 1})
-    assert "7.00 GB" in client.get(address).content.decode()
+    assert "7.0 GB" in client.get(address).content.decode()
 
     assert client.post(address, {"homes": "3"}).status_code == 400, "less than is told of ahead"
     assert client.post(address, {"homes": "90", "snapshots": "30", "submissions": "", "logs": ""}).status_code == 302
@@ -227,6 +228,14 @@ def test_the_page_proposes_shows_what_would_go_and_keeps_what_is_set(over: Life,
     assert [row.days(part) for part in Part] == [90, 30, None, None]
     assert Record.objects.get(verb="retention.set").facts["homes_days"] == 90
     assert "Set by Ada Admin" in client.get(address).content.decode()
+
+
+def test_the_page_tells_how_much_went(over: Life, admin: Any, client_of: Any, now: Any) -> None:
+    keep_for(over, admin, now=now, snapshots=30)
+    facts = {"due_on": now.date(), "told_at": now - AHEAD, "done_at": now, "count": 3, "bytes": 41_000_000}
+    Removal.objects.create(cohort=over.internship.cohort, part=Part.SNAPSHOTS, **facts)
+    page = client_of(admin).get(reverse("persons:retention", args=[over.internship.cohort.slug])).content.decode()
+    assert re.search(r"Removed <time[^>]*>[^<]*</time>: 3 snapshots, 41 MB", page)
 
 
 def test_the_command_says_the_same(over: Life, admin: Any, now: Any, capsys: Any) -> None:

@@ -32,7 +32,7 @@ class Command(BaseCommand):
                         "cohort": retention.cohort.slug,
                         "part": each.part.value,
                         "count": each.count,
-                        "gigabytes": each.gigabytes,
+                        "gigabytes": None if each.bytes is None else each.bytes / 1e9,
                         "due_on": each.due_on.isoformat() if each.due_on else None,
                         "told_at": removal.told_at.isoformat() if removal else None,
                         "removed_at": removal.done_at.isoformat() if removal and removal.done_at else None,
