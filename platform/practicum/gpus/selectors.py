@@ -138,7 +138,7 @@ def servers_with_slots() -> QuerySet[Server]:
     listed = Slot.objects.order_by("kind", "index", "uuid", "part").select_related("pool").prefetch_related(live)
     # A slot that is gone for good and that nobody holds is history, not inventory.
     shown = listed.filter(Q(is_present=True) | Q(leases__state__in=LIVE_STATES)).distinct()
-    return Server.objects.prefetch_related(Prefetch("slots", queryset=shown))
+    return Server.objects.select_related("cohort").prefetch_related(Prefetch("slots", queryset=shown))
 
 
 @dataclass(frozen=True)

@@ -247,13 +247,45 @@ def test_a_silent_server_is_shown_so_with_the_leases_it_keeps(lease: Lease, admi
     client = client_of(admin)
     page = client.get("/gpus/servers/alpha/").content.decode()
     assert "Silent since" in page
-    assert "Its 1 lease is kept until it is heard again" in page
+    assert "Its lease is kept until it is heard again" in page
     assert "Give alpha up" in page
     assert "Silent" in client.get("/gpus/servers/").content.decode()
     report(gpu(0), now=utc_now())
     page = client.get("/gpus/servers/alpha/").content.decode()
     assert "Silent" not in page
     assert "Give alpha up" not in page
+
+
+def test_a_server_that_is_not_there_is_not_called_online_and_its_slots_not_free(
+    db: None, admin: Any, client_of: Any, now: datetime
+) -> None:
+    client = client_of(admin)
+    report(gpu(0), now=utc_now())
+    for path in ("/gpus/", "/gpus/servers/", "/gpus/servers/alpha/"):
+        assert ">Online</span>" in client.get(path).content.decode()
+    assert "Free" in client.get("/gpus/").content.decode()
+    Server.objects.update(away_since=utc_now())
+    for path in ("/gpus/", "/gpus/servers/", "/gpus/servers/alpha/"):
+        page = client.get(path).content.decode()
+        assert ">Online</span>" not in page
+        assert ">Engine away</span>" in page
+    page = client.get("/gpus/").content.decode()
+    assert "Not given" in page
+    assert "Free" not in page
+
+
+def test_whose_server_it_is_and_until_when_its_leases_run_is_told_where_servers_are_listed(
+    lease: Lease, admin: Any, client_of: Any, cohort: Any, now: datetime
+) -> None:
+    client = client_of(admin)
+    Server.objects.update(cohort=cohort)
+    Lease.objects.update(lease_until=now + 8 * HOUR, reclaim_at=now + HOUR)
+    page = client.get("/gpus/").content.decode()
+    assert "for Spring 2026 only" in page
+    assert f"{now + HOUR:%a %H:%M}, asked to finish" in page
+    assert f"until {now + HOUR:%H:%M}" in page
+    assert f"until {now + 8 * HOUR:%H:%M}" not in page
+    assert "for Spring 2026 only" in client.get("/gpus/servers/").content.decode()
 
 
 def test_a_server_is_given_up_only_with_the_word_that_it_is_off(lease: Lease, admin: Any, client_of: Any) -> None:
