@@ -79,7 +79,7 @@ def test_by_the_labs_provider_with_a_second_factor_that_is_lost(
         assert faults_of(page) == []
         page.get_by_label("Code").fill("000000")
         page.get_by_label("Code").press("Enter")
-        page.get_by_text("Incorrect code").wait_for()
+        page.get_by_text("This code is wrong").wait_for()
         assert faults_of(page) == []
         page.get_by_label("Code").fill(code(key))
         page.get_by_label("Code").press("Enter")

@@ -32,11 +32,18 @@ from practicum.errors import Fault, Refused
 from practicum.lib.clock import utc_now
 
 FRESH_SECONDS = 300
+WRONG_CODE = "This code is wrong or was used before. Wait for the next one that the app shows."
 log = logging.getLogger("practicum.sign_in")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Sessions, and proof that it is still the person."""
+
+    # allauth lets five wrong codes pass in five minutes.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": "Too many wrong tries. Wait five minutes and try again.",
+        "incorrect_code": WRONG_CODE,
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Accounts are opened by our own services alone."""
@@ -72,6 +79,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """Secrets of second factors are encrypted, and none that must be there is taken away."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {"incorrect_code": WRONG_CODE}
 
     def encrypt(self, text: str) -> str:
         """Opaque in the database."""

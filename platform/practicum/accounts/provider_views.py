@@ -60,7 +60,7 @@ def leave(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         answer = get_adapter(request).get_provider(request, slug).redirect(request, process, next_url=next_of(request))
     except _faults_of(slug):
-        raise ProviderAway(f"{provider.label} does not answer. Try again, or ask whoever runs this site.") from None
+        raise ProviderAway(f"{provider.label[:1].upper()}{provider.label[1:]} does not answer.") from None
     return render(request, "accounts/leaving.html", {"provider": provider, "address": answer.url})
 
 

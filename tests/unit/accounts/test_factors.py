@@ -60,7 +60,7 @@ def test_a_person_adds_an_app_and_is_asked_for_its_code_from_then_on(
     page = client.get("/account/factor/app/").content.decode()
     key = re.search(r"factor-key\">([A-Z2-7]+)<", page)
     assert key
-    assert "Incorrect code" in client.post("/account/factor/app/", {"code": "000000"}).content.decode()
+    assert "This code is wrong" in client.post("/account/factor/app/", {"code": "000000"}).content.decode()
     with django_capture_on_commit_callbacks(execute=True):
         codes = client.post("/account/factor/app/", {"code": code(key[1])}, follow=True).content.decode()
     assert len(re.findall(r"<code>\d{8}</code>", codes)) == 10
@@ -94,7 +94,7 @@ def test_after_five_wrong_codes_the_right_one_waits_too(intern: Any) -> None:
         half_way_in("ines").post("/sign-in/code/", {"code": "000000"})
     page = half_way_in("ines").post("/sign-in/code/", {"code": code()})
     assert page.status_code == 200
-    assert "Too many failed login attempts" in page.content.decode()
+    assert "Too many wrong tries. Wait five minutes" in page.content.decode()
 
 
 def test_a_recovery_code_opens_once_and_is_on_record(intern: Any) -> None:
@@ -146,7 +146,7 @@ def test_where_the_role_must_have_one_it_can_not_be_removed(required: None, admi
     with_factor(admin)
     client = half_way_in("ada")
     client.post("/sign-in/code/", {"code": code()})
-    assert "so it stays" in client.post("/account/factor/app/remove/").content.decode()
+    assert "The authenticator app stays" in client.post("/account/factor/app/remove/").content.decode()
     assert factors.has_factor(admin)
 
 

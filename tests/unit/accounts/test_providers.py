@@ -330,7 +330,7 @@ def test_a_provider_that_is_away_is_said_to_be_and_passwords_still_work(
     settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]["settings"]["server_url"] = "http://127.0.0.1:9"
     page = client.post("/sign-in/with/oidc/")
     assert page.status_code == 503
-    assert "the lab does not answer" in page.content.decode()
+    assert "The lab does not answer." in page.content.decode()
     assert client.post("/sign-in/", {"account": "ines", "password": "correct horse"}).status_code == 302
 
 
