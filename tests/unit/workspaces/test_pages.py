@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ import pytest
 from django.test import Client
 from django.utils.timezone import localdate
 
+from practicum.gpus.models import Server
 from practicum.internships.models import Internship
 from practicum.lib.clock import utc_now
 from practicum.workspaces.models import Session, WorkspaceToken
@@ -77,6 +79,32 @@ def test_the_hubs_events_move_the_session(world: World, intern: Any, internship:
 @pytest.mark.parametrize("path", ["/api/hub/sessions/claim", f"/api/hub/sessions/{UUID(int=1)}/events"])
 def test_only_the_hubs_token_opens_the_hubs_door(db: None, path: str) -> None:
     assert call(path, {}, token="wrong").status_code == 401
+
+
+def test_a_notebook_whose_server_is_away_leads_nowhere_and_says_why(
+    world: World, intern: Any, internship: Any, client_of: Any
+) -> None:
+    world.run(intern)
+    page = client_of(intern).get("/notebook/").content.decode()
+    assert "Your notebook is ready" in page
+    assert "Go to JupyterLab" in page
+    Server.objects.update(away_since=world.now)
+    page = client_of(intern).get("/notebook/").content.decode()
+    assert "The server of your notebook does not answer" in page
+    assert "Go to JupyterLab" not in page
+    assert "Your notebook is ready" not in page
+
+
+def test_a_slot_that_is_asked_back_ends_then_and_not_later(
+    world: World, intern: Any, internship: Any, client_of: Any
+) -> None:
+    session = world.run(intern)
+    lease, back = session.lease, world.now + timedelta(minutes=4)
+    type(lease).objects.update(reclaim_at=back)
+    page = client_of(intern).get("/notebook/").content.decode()
+    ends_at = re.search(r'Ends</dt><dd class="col-sm-9">(\d\d:\d\d)', page)
+    assert ends_at is not None
+    assert ends_at.group(1) == f"{back:%H:%M}"
 
 
 # --- The notebook ----------------------------------------------------------------------------------------------------
