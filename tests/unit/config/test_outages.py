@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from practicum.config.outages import outages
 from practicum.config.surroundings import HOLD_SECONDS, ClockLeapt, Rarely, SteadyClock, Surroundings
 from practicum.engine.memory import MemoryEngine
 from practicum.errors import EngineUnavailable
+from practicum.lib.clock import utc_now
 from practicum.lib.faults import Ground, ground_of
 from practicum.portal import health
+from practicum.portal.maintenance import announce, withdraw
 
 AWAY = OperationalError("connection refused")
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -85,6 +88,22 @@ def test_a_page_says_whose_fault_it_is_and_asks_the_database_nothing_more(client
     text = answer.content.decode()
     assert 'data-code="database_away"' in text
     assert 'href="/notebook/?x=1"' in text
+
+
+def test_a_page_tells_the_maintenance_that_was_announced(
+    client_of: Any, admin: Any, intern: Any, data_dir: Path
+) -> None:
+    data_dir.mkdir(exist_ok=True)
+    now, client = utc_now(), client_of(intern)
+    hour = timedelta(hours=1)
+    announce(starts_at=now - hour, ends_at=now + hour, message="A new disk.", actor=admin, now=now)
+    with failing(AWAY):
+        text = client.get("/notebook/").content.decode()
+    assert "Maintenance is going on" in text
+    assert "A new disk." in text
+    withdraw(actor=admin, now=now)
+    with failing(AWAY):
+        assert "aintenance" not in client.get("/notebook/").content.decode()
 
 
 def test_what_was_written_stands_on_the_page_to_be_sent_again(client_of: Any, intern: Any) -> None:
