@@ -130,15 +130,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, live_server: Any, people: dict[str, Any]) -> Iterator[Callable[..., Visit]]:
-    """``visit("intern")`` or ``visit()``: a browser window of that person; ``phone``, ``dark``, ``scripts`` say how."""
+    """``visit("intern")`` or ``visit()``: a browser window of that person; ``phone``, ``dark``, ``scripts``, ``zone`` say how."""
     cookies = {name: session_cookie(people[name], url=live_server.url) for name in ("intern", "mentor", "admin")}
     with ExitStack() as windows:
 
-        def open_window(who: str = "", *, phone: bool = False, dark: bool = False, scripts: bool = True) -> Visit:
+        def open_window(
+            who: str = "", *, phone: bool = False, dark: bool = False, scripts: bool = True, zone: str = "UTC"
+        ) -> Visit:
             context = browser.new_context(
                 viewport=PHONE if phone else DESKTOP,
                 color_scheme="dark" if dark else "light",
                 java_script_enabled=scripts,
+                timezone_id=zone,
             )
             if who:
                 context.add_cookies([cookies[who]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils.timezone import localtime
@@ -37,6 +38,12 @@ def test_it_is_announced_read_and_taken_back(people: dict[str, Any], visit: Call
     assert faults_of(told) == []
     assert faults_on_a_phone(visit, "intern", ["/status/"]) == []
     assert faults_on_a_phone(visit, "admin", ["/status/maintenance/"]) == []
+
+    assert "your clock" not in told.locator("footer").inner_text()
+    far = visit("intern", zone="Asia/Kolkata").go("/account/")
+    assert "Times in UTC (your clock: 5 h 30 min ahead)" in far.locator("footer").inner_text()
+    there = begins.astimezone(ZoneInfo("Asia/Kolkata"))
+    assert f"{there:%-I:%M}" in far.locator("[data-maintenance] [data-own-span]").inner_text()
 
     page.get_by_role("button", name="Take it back").click()
     page.get_by_role("dialog").get_by_role("button", name="Take it back").click()

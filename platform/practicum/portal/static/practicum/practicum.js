@@ -94,6 +94,28 @@ function tellTimes() {
   }
 }
 
+// --- The reader's clock ---------------------------------------------------------------------------------------------
+// Times are written in the site's zone, which the footer names; where the reader's clock says another hour, that is said too.
+const writeOwn = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
+
+function minutesAhead(moment) {
+  const [, sign, hours, minutes] = moment.match(/([+-])(\d\d):(\d\d)$/) ?? ["", "+", 0, 0];
+  return -new Date(moment).getTimezoneOffset() - Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
+}
+
+function tellOwnClock() {
+  for (const zone of document.querySelectorAll("[data-site-now]")) {
+    const ahead = minutesAhead(zone.dataset.siteNow), away = Math.abs(ahead);
+    if (!ahead) continue;
+    const length = [away >= 60 ? `${Math.floor(away / 60)} h` : "", away % 60 ? `${away % 60} min` : ""].filter(Boolean).join(" ");
+    zone.textContent = ` (your clock: ${length} ${ahead > 0 ? "ahead" : "behind"})`;
+  }
+  for (const span of document.querySelectorAll("[data-own-span]")) {
+    const [begin, end] = span.dataset.ownSpan.split("/");
+    if (minutesAhead(begin) || minutesAhead(end)) span.textContent = `; by your clock ${writeOwn.formatRange(new Date(begin), new Date(end))}`;
+  }
+}
+
 // --- Charts ---------------------------------------------------------------------------------------------------------
 const charts = new Map();
 const colour = (name) => getComputedStyle(root).getPropertyValue(`--p-${name}`).trim();
@@ -281,10 +303,13 @@ document.addEventListener("htmx:afterSwap", () => {
   }
   kept = null;
 });
-document.addEventListener("htmx:afterSettle", () => { drawCharts(); tellTimes(); });
+document.addEventListener("htmx:afterSettle", () => { drawCharts(); tellTimes(); tellOwnClock(); });
 
 labelThemeToggles();
 drawCharts();
+tellOwnClock();
+// Without HTTPS a browser lets no page write to the clipboard.
+if (!navigator.clipboard) for (const copy of document.querySelectorAll("[data-copy]")) copy.hidden = true;
 setInterval(tellTimes, 1000);
 
 // A button whose answer did not come says so; a live part that is asked for again and again need not.
