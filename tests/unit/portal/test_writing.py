@@ -106,3 +106,9 @@ def test_a_difference_that_rounds_to_nothing_points_nowhere_and_has_no_colour(
     assert written in html
     assert ("bi-arrow" in html, f"bi-arrow-{direction}-short" in html) == (bool(direction),) * 2
     assert ("is-better" in html or "is-worse" in html) == bool(direction)
+
+
+def test_a_gpus_memory_is_what_nvidia_smi_says() -> None:
+    assert tags.gpu_memory(81_920 * 1024**2) == "80 GiB"
+    assert tags.gpu_memory(1_536 * 1024**2) == "1.5 GiB"
+    assert tags.gpu_memory(None) == "–"

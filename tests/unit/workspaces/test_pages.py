@@ -93,6 +93,9 @@ def test_a_notebook_whose_server_is_away_leads_nowhere_and_says_why(
     assert "The server of your notebook does not answer" in page
     assert "Go to JupyterLab" not in page
     assert "Your notebook is ready" not in page
+    home = client_of(intern).get("/").content.decode()
+    assert "Server does not answer" in home
+    assert "Back to your notebook" not in home
 
 
 def test_a_slot_that_is_asked_back_ends_then_and_not_later(

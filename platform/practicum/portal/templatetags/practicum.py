@@ -143,6 +143,15 @@ def byte_size(count: float | None) -> str:
 
 
 @register.filter
+def gpu_memory(count: float | None) -> str:
+    """A GPU's memory in binary units, as ``nvidia-smi`` counts it: a card sold as 80 GB has ``80 GiB``."""
+    if count is None:
+        return DASH
+    size = count / 1024**3
+    return f"{size:.1f} GiB" if size < 10 else f"{size:.0f} GiB"
+
+
+@register.filter
 def day(when: date | None) -> str:
     """A date without its year: ``Wed 18 Mar``."""
     return DASH if when is None else when.strftime("%a %-d %b")
