@@ -303,8 +303,12 @@ def i17_deterministic(world: World, before: Snapshot, decisions: Decisions) -> N
 
 def i20_near_is_a_choice_among_equals(world: World, before: Snapshot, decisions: Decisions) -> None:
     """Whose files are where changes nothing but which slots are given."""
-    same = policy.decide(replace(before, requests=tuple(replace(r, near=frozenset()) for r in before.requests)), world.now)
-    assert [replace(grant, slots=()) for grant in decisions.grants] == [replace(grant, slots=()) for grant in same.grants]
+    same = policy.decide(
+        replace(before, requests=tuple(replace(r, near=frozenset()) for r in before.requests)), world.now
+    )
+    assert [replace(grant, slots=()) for grant in decisions.grants] == [
+        replace(grant, slots=()) for grant in same.grants
+    ]
     assert (decisions.reclaims, decisions.withdrawals) == (same.reclaims, same.withdrawals)
     assert decisions.line == same.line
     owners = [replace(mark, slot=0) for mark in decisions.earmarks]
