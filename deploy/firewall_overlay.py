@@ -37,10 +37,17 @@ class NotOverlay(firewall.CanNot):
 def namespace_of(network: str, *, folder: Path) -> Path | None:
     """Where the network's bridge is on this server; None while no container of this server is on it.
 
+    A server that does not lead the swarm does not even know the network then.
+
     Raises:
         NotOverlay: the rules would not hold there.
     """
-    (facts,) = json.loads(firewall.call("docker", "network", "inspect", network))
+    try:
+        (facts,) = json.loads(firewall.call("docker", "network", "inspect", network))
+    except firewall.CanNot as fault:
+        if any(words in str(fault).lower() for words in ("not found", "no such network")):
+            return None
+        raise
     if facts["Driver"] != "overlay":
         raise NotOverlay(f"{network} is no overlay: its rules are those of deploy/firewall.py.")
     if not facts["Internal"]:
@@ -48,7 +55,8 @@ def namespace_of(network: str, *, folder: Path) -> Path | None:
             f"{network} is not internal: its containers have a way out past any rule. Make it anew with --internal."
         )
     found = [path for path in folder.glob("*-*") if facts["Id"].startswith(path.name.partition("-")[2][:ID_LENGTH])]
-    return next((path for path in found if path.name[:1].isdigit()), None)
+    # The engine leaves the file of a namespace that is gone for a while; then nothing is mounted on it.
+    return next((path for path in found if path.name[:1].isdigit() and os.path.ismount(path)), None)
 
 
 def load(plan: firewall.Plan, namespace: Path) -> bool:
@@ -56,7 +64,8 @@ def load(plan: firewall.Plan, namespace: Path) -> bool:
     within = ["nsenter", f"--net={namespace}"]
     text = firewall.rules(plan)
     try:
-        if firewall.listed(plan.table, within=within) == firewall.wanted(text, table=plan.table):
+        is_on = firewall.call(*within, "sysctl", "-n", *firewall.SWITCHES).split() == ["1"] * len(firewall.SWITCHES)
+        if is_on and firewall.listed(plan.table, within=within) == firewall.wanted(text, table=plan.table):
             return False
     except firewall.CanNot:
         pass  # there is none yet

@@ -24,10 +24,9 @@ import pytest
 
 from tests.e2e.conftest import ROOT, RunningDemo, free_demo_port, rows, start_demo
 from tests.e2e.test_deaths import SLOW_PREDICT, wait_until
-from tests.e2e.two_machines import Machine, Pair, two_machines
+from tests.e2e.two_machines import Machine, Pair, join, local, operate, two_machines
 from tests.e2e.two_servers_agent import gpus_of
 from tests.tools import guide
-from tests.tools.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -191,11 +190,6 @@ class Lab:
         return [*rows(self.demo, UNSETTLED), *rows(self.demo, RUNS)]
 
 
-def local(words: list[str]) -> list[str]:
-    """The guide's addresses, as they are here."""
-    return [word.replace("192.0.2.", "10.77.0.") for word in words]
-
-
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Two machines; site, worker, hub and proxy in the network of a container on the first. The second is not a server yet."""
@@ -232,15 +226,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             print(demo.output)
 
 
-def operate(machine: Machine, data: Path, network: str, *words: str) -> None:
-    """One of the operator's commands, before the site runs."""
-    assert machine.engine is not None
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PRACTICUM_")}
-    env |= {"DOCKER_HOST": machine.engine.host, "PRACTICUM_DATA_DIR": str(data), "PRACTICUM_NETWORK": network}
-    env |= {"DJANGO_SETTINGS_MODULE": "practicum.config.settings", "PYTHONPATH": str(ROOT / "platform")}
-    subprocess.run([sys.executable, "manage.py", *words], cwd=ROOT, env=env, check=True)
-
-
 @pytest.fixture(scope="module")
 def joined(lab: Lab) -> Lab:
     """The second machine is a server, by the command that the site prints and nothing else; both agents report."""
@@ -251,7 +236,9 @@ def joined(lab: Lab) -> Lab:
     lab.start_agent(lab.pair.first, pid=pid, token=token)
     (command,) = guide.block("servers", "Adding one")[:1]
     printed = lab.guided("Adding one", command)
-    join(lab, printed)
+    (lab.folder / "printed").write_text(printed)
+    join(lab.pair.second, printed, folder=lab.folder)
+    the_way_in_is_closed(lab)
     (_, images) = guide.block("servers", "Adding one")
     assert "was copied" in lab.guided("Adding one", images)
     network = lab.demo.environment_of("worker")["PRACTICUM_NETWORK"]
@@ -264,25 +251,6 @@ def joined(lab: Lab) -> Lab:
         lambda: rows(lab.demo, serves + "AND v.away_since IS NULL") == [(8,)], what="eight GPUs serve", seconds=90
     )
     return lab
-
-
-def join(lab: Lab, printed: str) -> None:
-    """Run the printed command on the second machine; what systemd would do is done here."""
-    machine, asked, done = lab.pair.second, lab.folder / "asked", lab.folder / "done"
-    restart = f'echo "$1 $2 $3" > {asked}; for i in $(seq 600); do test -e {done} && exit 0; sleep 0.1; done; exit 1'
-    assert machine.engine is not None
-    env = {"PATH": os.environ["PATH"], "DOCKER_HOST": machine.engine.host, "PRACTICUM_FOLDER": str(lab.folder / "etc")}
-    env |= {"PRACTICUM_RESTART_ENGINE": restart, "PRACTICUM_START_AGENT": "true"}
-    assert printed.startswith("sudo -E sh")
-    command = [*machine.inside, "sh", "-c", printed.removeprefix("sudo -E ")]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said = wait_for(lambda: asked.exists() and asked.read_text().strip(), what="the engine is to restart")
-    address, port, tls = said.split(" ", 2)
-    machine.restart([f"--host=tcp://{address}:{port}", *tls.split()])
-    done.touch()
-    told, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, told
-    assert {file.stat().st_mode & 0o077 for file in (lab.folder / "etc").iterdir()} == {0}
 
 
 def take(lab: Lab) -> None:
@@ -310,6 +278,41 @@ def the_proxy_reaches_notebooks_on_both_servers(joined: Lab) -> None:
         command = [*joined.inside, "curl", "-s", "-o", "/dev/null", "-m", "10", "-w", "%{redirect_url}", url]
         # The notebook server itself sends a stranger to the hub, to sign in.
         assert f"client_id=jupyterhub-user-{username}" in subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def who_comes_back_starts_where_their_files_are(joined: Lab) -> None:
+    """One of each server stops and comes back. The tightest fit for both is the first server; nothing is copied."""
+    first, second = (machine.name for machine in joined.machines)
+    before = {username: server for _, _, username, server in rows(joined.demo, LIVE)}
+    coming = [next(username for username in before if before[username] == server) for server in (second, first)]
+    homes = "SELECT user_id, server, moved_at FROM workspaces_home ORDER BY user_id"
+    at_first = rows(joined.demo, homes)
+    joined.shell(STOP.format(usernames=coming))
+    wait_until(lambda: joined.agrees(FIRST - len(coming)), what=joined.held_up, seconds=60)
+    for n, username in enumerate(coming, start=1):
+        number = int(username.removeprefix("guest-"))
+
+        def is_back(number: int = number, count: int = FIRST - len(coming) + n) -> bool:
+            joined.shell(ASK.format(first=number, last=number + 1))
+            take(joined)
+            return joined.agrees(count)
+
+        wait_until(is_back, what=joined.held_up, seconds=60)
+    assert {username: server for _, _, username, server in rows(joined.demo, LIVE)} == before
+    assert rows(joined.demo, homes) == at_first
+    assert (
+        rows(joined.demo, "SELECT message FROM workspaces_sessionevent WHERE message LIKE 'Bringing your files%'") == []
+    )
+
+
+def the_way_in_is_closed(lab: Lab) -> None:
+    """The machine came in by what was printed, and that lets no other one in any more: the worker saw to it."""
+    note = lab.demo.data_dir / "authority" / "way-in.json"
+    wait_until(lambda: not note.exists(), what="the way in is closed", seconds=30)
+    printed = (lab.folder / "printed").read_text()
+    token = lab.pair.first.ask("swarm", "join-token", "-q", "worker")
+    assert "swarm join --token SWMTKN-" in printed
+    assert token not in printed
 
 
 def test_the_guide_lists_both(joined: Lab) -> None:
@@ -385,6 +388,7 @@ def test_the_guide_takes_a_server_out(joined: Lab) -> None:
 def test_twenty_four_on_two_servers_of_which_one_dies_and_comes_back(joined: Lab) -> None:
     each_notebook_starts_on_the_server_of_its_lease(joined)
     the_proxy_reaches_notebooks_on_both_servers(joined)
+    who_comes_back_starts_where_their_files_are(joined)
     a_server_dies_and_comes_back(joined)
     all_twenty_four_then_come(joined)
     no_gpu_was_ever_held_twice(joined)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.own_engine import OwnEngine
+from tests.e2e.own_engine import ROOT, OwnEngine
+from tests.tools.waiting import wait_for
 
 SUBNET = "10.77.0"
 RENAMED = 'hostname "$0"; exec "$@"'
@@ -119,3 +121,37 @@ def two_machines(folder: Path) -> Iterator[Pair]:
             if machine.engine is not None:
                 machine.engine.private.stop()
             subprocess.run(["ip", "netns", "del", machine.namespace], check=False)
+
+
+def local(words: list[str]) -> list[str]:
+    """The guide's addresses, as they are here."""
+    return [word.replace("192.0.2.", f"{SUBNET}.") for word in words]
+
+
+def operate(machine: Machine, data: Path, network: str, *words: str) -> str:
+    """What one of the operator's commands prints; the site's data lie in ``data``, and it need not run."""
+    assert machine.engine is not None
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PRACTICUM_")}
+    env |= {"DOCKER_HOST": machine.engine.host, "PRACTICUM_DATA_DIR": str(data), "PRACTICUM_NETWORK": network}
+    env |= {"DJANGO_SETTINGS_MODULE": "practicum.config.settings", "PYTHONPATH": str(ROOT / "platform")}
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def join(machine: Machine, printed: str, *, folder: Path) -> None:
+    """Run the command that ``server add`` printed on the new machine; what systemd would do is done here."""
+    asked, done = folder / "asked", folder / "done"
+    restart = f'echo "$1 $2 $3" > {asked}; for i in $(seq 600); do test -e {done} && exit 0; sleep 0.1; done; exit 1'
+    assert machine.engine is not None
+    env = {"PATH": os.environ["PATH"], "DOCKER_HOST": machine.engine.host, "PRACTICUM_FOLDER": str(folder / "etc")}
+    env |= {"PRACTICUM_RESTART_ENGINE": restart, "PRACTICUM_START_AGENT": "true"}
+    assert printed.startswith("sudo -E sh")
+    command = [*machine.inside, "sh", "-c", printed.removeprefix("sudo -E ")]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    said = wait_for(lambda: asked.exists() and asked.read_text().strip(), what="the engine is to restart")
+    address, port, tls = said.split(" ", 2)
+    machine.restart([f"--host=tcp://{address}:{port}", *tls.split()])
+    done.touch()
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert {file.stat().st_mode & 0o077 for file in (folder / "etc").iterdir()} == {0}

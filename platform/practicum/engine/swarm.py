@@ -5,19 +5,30 @@ No service is ever made: which container runs where is the lease's to say.
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import ImageNotFound, NotFound
 from docker.types import IPAMConfig, IPAMPool
 
+from practicum.engine.authority import write
 from practicum.engine.base import LABEL_INSTANCE, LABEL_MANAGED, Engine
 from practicum.engine.docker import CALL_SECONDS, DockerEngine, translated
 from practicum.errors import EngineRefused
 
 OVERLAY = "overlay"
 IMAGE_SECONDS = 1800
+# The secret that lets a machine in holds no longer, whether one came or not.
+OPEN_FOR = timedelta(hours=1)
+# Below the site's data folder, the file that says that one is open.
+WAY_IN = Path("authority") / "way-in.json"
 
 
 def begin(
@@ -64,20 +75,59 @@ def _make_overlay(client: Any, network: str, *, instance: str, prefix: str, is_p
         )
 
 
-def way_in() -> tuple[str, str]:
+def open_way_in(note: Path, *, now: datetime) -> tuple[str, str]:
     """The secret that lets one more machine into the swarm, and where it is led. Secrets that were given before are void.
+
+    ``note`` is a file that says it is open, until :func:`close_way_in` is called and finds that it need not be any more.
 
     Raises:
         EngineUnavailable: the engine does not answer.
     """
-    with translated():
+    with _alone(note), translated():
         client = docker.from_env(timeout=CALL_SECONDS)
         try:
+            # Before the secret is there: a process that is killed in between leaves no way in that nobody knows of.
+            write(note, json.dumps({"opened_at": now.isoformat(), "nodes": _node_ids(client)}).encode())
             client.swarm.update(rotate_worker_token=True)
             client.swarm.reload()
             return client.swarm.attrs["JoinTokens"]["Worker"], client.info()["Swarm"]["RemoteManagers"][0]["Addr"]
         finally:
             client.close()
+
+
+def close_way_in(note: Path, *, now: datetime) -> bool:
+    """The secret that was given last opens nothing any more, if a machine has come in or it is an hour old. True if it was.
+
+    Raises:
+        EngineUnavailable: the engine does not answer.
+    """
+    if not note.exists():
+        return False
+    with _alone(note), translated():
+        said = json.loads(note.read_text())
+        client = docker.from_env(timeout=CALL_SECONDS)
+        try:
+            is_late = now - datetime.fromisoformat(said["opened_at"]) >= OPEN_FOR
+            if not is_late and set(_node_ids(client)) <= set(said["nodes"]):
+                return False
+            client.swarm.update(rotate_worker_token=True)
+        finally:
+            client.close()
+        note.unlink()
+        return True
+
+
+def _node_ids(client: Any) -> list[str]:
+    return [node.id for node in client.nodes.list()]
+
+
+@contextmanager
+def _alone(note: Path) -> Iterator[None]:
+    """One process at a time changes the secret: what was just given is not taken for what was given before."""
+    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(note.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def push_images(names: Iterable[str], *, engine: Engine, server: str) -> Iterator[tuple[str, bool]]:

@@ -329,7 +329,7 @@ class Book:
         self._count(party, +1)
         self.free -= request.size
         is_borrowed = party.held > party.right
-        slots = self.shelf.take(request.size, cohort=party.cohort)
+        slots = self.shelf.take(request.size, cohort=party.cohort, near=request.near)
         self.grants.append(Grant(request.id, slots=slots, is_borrowed=is_borrowed, reservation=reservation))
 
     def claim(self, request: Request, party: Party, *, available: int) -> None:

@@ -51,7 +51,10 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A lease in line for ``size`` slots, for at most ``duration`` from its grant."""
+    """A lease in line for ``size`` slots, for at most ``duration`` from its grant.
+
+    ``near``: servers that are better for it than others, of slots that are alike to the policy; empty: all are alike.
+    """
 
     id: UUID
     user: int
@@ -61,6 +64,7 @@ class Request:
     requested_at: datetime
     size: int = 1
     duration: timedelta = timedelta(hours=12)
+    near: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

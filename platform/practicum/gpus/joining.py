@@ -69,7 +69,10 @@ else
   systemctl restart docker
 fi
 if ! docker info --format '{{{{.Swarm.LocalNodeState}}}}' | grep -qx active; then
-  docker swarm join --token {swarm_token} --advertise-addr "$address" {swarm_leader}
+  docker swarm join --token {swarm_token} --advertise-addr "$address" {swarm_leader} || {{
+    echo "If its token is void (it holds for an hour, and for one machine): practicum server add $name --again" >&2
+    exit 1
+  }}
 fi
 if [ -n "${{PRACTICUM_START_AGENT:-}}" ]; then
   sh -c "$PRACTICUM_START_AGENT" agent {site_url} "$folder/agent-token"

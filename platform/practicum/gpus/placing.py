@@ -1,5 +1,8 @@
 """Which of a pool's free slots a lease gets: one server where it fits, and there the tightest fit, so that large gaps stay.
 
+A server that is *near* to a lease (its person's files are there) comes before others that hold all of it. That changes
+which slot it gets and nothing else: who is served, and what is left for whom, are numbers of slots.
+
 Parts of a shared GPU have no memory isolation, so they go to one cohort at a time: a part is *usable* by a cohort where
 the GPU is its *own* (nobody else holds any of it) or *open* (nobody holds any of it). The same free slots in any order
 give the same answer.
@@ -7,7 +10,7 @@ give the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from heapq import heapify, heappop, heappush
 
 from practicum.gpus.facts import Slot
@@ -29,9 +32,12 @@ class Shelf:
         for servers in self._by_count.values():
             heapify(servers)
 
-    def take(self, size: int, *, cohort: Cohort = None) -> tuple[int, ...]:
+    def take(self, size: int, *, cohort: Cohort = None, near: Collection[str] = ()) -> tuple[int, ...]:
         """``size`` slots, taken off the shelf, for whatever cohort; the caller knows that there are so many."""
         del cohort
+        fitting = [server for server in near if len(self._slots.get(server, ())) >= size]
+        if fitting:
+            return tuple(self._take_from(min(fitting, key=lambda name: (len(self._slots[name]), name)), size))
         taken: list[int] = []
         while len(taken) < size:
             count, server = self._server_for(size - len(taken))
@@ -85,16 +91,25 @@ class SharedShelf(Shelf):
                 missing -= open_gpus.pop(0)
         return self._own_parts(cohort) + sum(open_gpus)
 
-    def take(self, size: int, *, cohort: Cohort = None) -> tuple[int, ...]:
-        """``size`` parts: of the cohort's own GPUs while they have any, then of open ones; each time the tightest fit."""
+    def take(self, size: int, *, cohort: Cohort = None, near: Collection[str] = ()) -> tuple[int, ...]:
+        """``size`` parts: of the cohort's own GPUs while they have any, then of open ones; each time the tightest fit.
+
+        Near is chosen among its own GPUs, which are of use to nobody else, and among open ones of one size.
+        """
         taken: list[int] = []
         while len(taken) < size:
             missing = size - len(taken)
-            gpus = self._own(cohort) or self._open()
+            own = self._own(cohort)
+            gpus = own or self._open()
             if not gpus:
                 raise LookupError("There are fewer free parts than were to be taken.")
-            gpu = min(gpus, key=lambda gpu: (len(self._free[gpu]) < missing, len(self._free[gpu]), self._place(gpu)))
-            taken += self._take_of(gpu, missing, cohort=cohort)
+
+            def order(gpu: str, missing: int = missing, is_own: bool = bool(own)) -> tuple[object, ...]:
+                server, *place = self._place(gpu)
+                free, is_far = len(self._free[gpu]), server not in near
+                return free < missing, (is_far, free) if is_own else (free, is_far), server, *place
+
+            taken += self._take_of(min(gpus, key=order), missing, cohort=cohort)
         return tuple(taken)
 
     def set_aside(self, count: int, *, cohort: Cohort, is_for_later: bool) -> list[int]:

@@ -1,7 +1,8 @@
 """The rows as the policy sees them.
 
 A lease without a pool stands in line for the first pool that has usable slots, whole GPUs first; a notebook of a cohort that
-has a machine of its own for a GPU there, while one is free. Usage fades with a
+has a machine of its own for a GPU there, while one is free. A notebook is nearest to the servers whose engine has its person's
+files, unless all servers share them. Usage fades with a
 half-life of seven days and is forgotten after four weeks; it is read again once a minute at most.
 """
 
@@ -14,10 +15,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import BigIntegerField, Case, F, Func, Q, When
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
+from practicum.engine.nodes import Nodes
 from practicum.gpus import policy
 from practicum.gpus.models import (
     LIVE_STATES,
@@ -72,7 +75,8 @@ def snapshot(*, now: datetime) -> policy.Snapshot:
     """What the policy decides on, as the rows are now."""
     slots = _slots()
     pools = _pools()
-    requests, holdings = _leases(_first_pool(slots, pools), own=_own_pools(slots, pools), now=now)
+    nearness = Nearness(slots)
+    requests, holdings = _leases(_first_pool(slots, pools), own=_own_pools(slots, pools), nearness=nearness, now=now)
     return policy.Snapshot(
         slots=slots,
         requests=requests,
@@ -129,13 +133,26 @@ def _own_pools(slots: Iterable[policy.Slot], pools: Iterable[tuple[int, str, int
     return {kept[pool]: pool for pool in sorted(free, reverse=True)}
 
 
+class Nearness:
+    """Which servers have a person's files. Where only one engine is known, all have, and nothing is looked up for anybody."""
+
+    def __init__(self, slots: Iterable[policy.Slot]) -> None:
+        is_one = bool(settings.PRACTICUM_VOLUME_DRIVER)
+        self.elsewhere = frozenset() if is_one else frozenset(Nodes(settings.PRACTICUM_DATA_DIR / "servers").names())
+        self.here = frozenset(slot.server for slot in slots) - self.elsewhere if self.elsewhere else frozenset()
+
+    def of(self, server: str | None) -> frozenset[str]:
+        """Those that are as good as ``server``; a server without an engine of its own is the site's, as are files without one."""
+        return frozenset([server]) if server in self.elsewhere and server is not None else self.here
+
+
 def usual_pool() -> int:
     """The pool of a lease that names none, as the rows are now."""
     return _first_pool(_slots(), _pools())
 
 
 def _leases(
-    first: int, *, own: Mapping[int, int], now: datetime
+    first: int, *, own: Mapping[int, int], nearness: Nearness, now: datetime
 ) -> tuple[tuple[policy.Request, ...], tuple[policy.Holding, ...]]:
     requests: list[policy.Request] = []
     holdings: list[policy.Holding] = []
@@ -143,15 +160,17 @@ def _leases(
     rows = Lease.objects.filter(state__in=OPEN_STATES).order_by()
     since = Microseconds(Coalesce("granted_at", "requested_at"))
     idle = Microseconds(Case(When(heartbeat__gte=now - HEARD_WITHIN, then=F("idle_since"))))
-    for id, user, cohort, pool, purpose, state, begun, duration, slot, slot_pool, until, back, reserved, idle_since in (
+    for id, user, cohort, pool, purpose, state, begun, duration, slot, slot_pool, until, back, reserved, idle_since, home in (
         rows.values_list(
             "id", "user_id", "cohort_id", "pool_id", "purpose", "state", since, "duration",
             "slot_id", "slot__pool_id", Microseconds("lease_until"), Microseconds("reclaim_at"), "reservation_id", idle,
+            "user__home__server",
         )
     ):  # fmt: skip
         if state == LeaseState.QUEUED:
             usual = own.get(cohort, first) if purpose == Purpose.SESSION else first
-            requests.append(policy.Request(id, user, cohort, pool or usual, purpose, moment(begun), 1, duration))
+            near = frozenset() if purpose == Purpose.EVALUATION else nearness.of(home)
+            requests.append(policy.Request(id, user, cohort, pool or usual, purpose, moment(begun), 1, duration, near))
         else:
             holdings.append(
                 policy.Holding(

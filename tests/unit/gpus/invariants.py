@@ -301,6 +301,29 @@ def i17_deterministic(world: World, before: Snapshot, decisions: Decisions) -> N
     assert again.line == policy.decide(before, world.now).line
 
 
+def i20_near_is_a_choice_among_equals(world: World, before: Snapshot, decisions: Decisions) -> None:
+    """Whose files are where changes nothing but which slots are given."""
+    same = policy.decide(
+        replace(before, requests=tuple(replace(r, near=frozenset()) for r in before.requests)), world.now
+    )
+    assert [replace(grant, slots=()) for grant in decisions.grants] == [
+        replace(grant, slots=()) for grant in same.grants
+    ]
+    assert (decisions.reclaims, decisions.withdrawals) == (same.reclaims, same.withdrawals)
+    assert decisions.line == same.line
+    owners = [replace(mark, slot=0) for mark in decisions.earmarks]
+    assert owners == [replace(mark, slot=0) for mark in same.earmarks]
+
+
+def i21_near_slots_are_taken(world: World, before: Snapshot, decisions: Decisions) -> None:
+    """No server that is near to a lease and could hold all of it is passed over."""
+    for counts in pools(world, before, decisions):
+        left = Counter(counts.slots[id].server for id in counts.free)
+        for request, grant in counts.grants:
+            far = [id for id in grant.slots if counts.slots[id].server not in request.near]
+            assert not far or all(left[server] < request.size for server in request.near)
+
+
 def the_line_is_complete(world: World, before: Snapshot, decisions: Decisions) -> None:
     """Every request is served or has one place; places count from 1 in each pool; every place says why."""
     line = policy.decide(before, world.now).line
@@ -327,5 +350,7 @@ EACH_STEP = (
     i11_sharing_incentive,
     i15_idle_safety,
     i17_deterministic,
+    i20_near_is_a_choice_among_equals,
+    i21_near_slots_are_taken,
     the_line_is_complete,
 )

@@ -101,5 +101,6 @@ ON_SHARED = (
     invariants.i08_no_ping_pong,
     invariants.i15_idle_safety,
     invariants.i17_deterministic,
+    invariants.i20_near_is_a_choice_among_equals,
     invariants.the_line_is_complete,
 )

@@ -118,6 +118,18 @@ def order_by_chance(patch: Patch) -> None:
     patch.setattr(Book, "key", lambda self, request, party: (0, 0, 0.0, self.now, next(counter), request))
 
 
+def pass_over_near_slots(patch: Patch) -> None:
+    """Place leases as if nobody had files anywhere."""
+    real = Shelf.take
+    patch.setattr(Shelf, "take", lambda self, size, *, cohort, near: real(self, size, cohort=cohort))
+
+
+def let_near_decide(patch: Patch) -> None:
+    """Serve whose files are near to a server before the others."""
+    real = Book.rank
+    patch.setattr(Book, "rank", lambda self, request, party: real(self, request, party) + (not request.near))
+
+
 def mix_cohorts(patch: Patch) -> None:
     """Give parts of a GPU whoever holds the others."""
     patch.setattr(Book, "_shelf_of", lambda self, free: SharedShelf(free, holders={}))
@@ -170,6 +182,8 @@ STEP_BY_STEP: list[tuple[Check, Callable[[Patch], None]]] = [
     (invariants.i11_sharing_incentive, serve_no_guarantees),
     (invariants.i15_idle_safety, take_all_for_idle),
     (invariants.i17_deterministic, order_by_chance),
+    (invariants.i21_near_slots_are_taken, pass_over_near_slots),
+    (invariants.i20_near_is_a_choice_among_equals, let_near_decide),
 ]
 
 

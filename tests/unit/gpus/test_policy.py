@@ -242,6 +242,30 @@ def test_a_lease_is_placed_on_one_server_and_there_where_it_fits_tightest(
 
 
 @pytest.mark.parametrize(
+    ("free", "size", "near", "given"),
+    [
+        ({"a": 1, "b": 4}, 1, {"b"}, "b"),
+        ({"a": 1, "b": 4}, 1, {"c"}, "a"),
+        ({"a": 1, "b": 4, "c": 2}, 1, {"b", "c"}, "c"),
+        ({"a": 1, "b": 4}, 2, {"a"}, "b"),
+    ],
+)
+def test_a_lease_is_placed_near_to_its_files_where_it_fits_there(
+    free: dict[str, int], size: int, near: set[str], given: str
+) -> None:
+    rows = [
+        Slot(10 * n + index, 1, server, index, True)
+        for n, (server, count) in enumerate(free.items())
+        for index in range(count)
+    ]
+    shelf = Shelf(rows)
+    servers = {slot.id: slot.server for slot in rows}
+    assert {servers[id] for id in shelf.take(size, near=near)} == set(given)
+    left = [servers[id] for id in shelf.take(sum(free.values()) - size)]
+    assert sorted(left) == sorted("".join(server * count for server, count in free.items()).replace(given, "", size))
+
+
+@pytest.mark.parametrize(
     ("snapshot", "why"),
     [
         (Snapshot((), (ask(1, 1),), ()), "No slot of this kind is online now."),

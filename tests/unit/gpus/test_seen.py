@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from practicum.gpus import selectors, services
 from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import Lease, PoolKind, Purpose, Quota, Reservation, Server, Slot
 from practicum.gpus.seen import faded_hours, usage
+from practicum.workspaces.models import Home
 from tests.unit.gpus.conftest import make_slots
 
 HOUR = timedelta(hours=1)
@@ -111,6 +113,57 @@ def test_times_are_read_to_the_microsecond(slot: Slot, intern: Any, now: datetim
     Lease.objects.filter(pk=waiting.pk).update(idle_since=None, reclaim_at=None)
     (holding,) = selectors.snapshot(now=at).holdings
     assert (holding.idle_since, holding.reclaim_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("home", "near"),
+    [
+        (None, {"alpha", "gamma"}),
+        ("", {"alpha", "gamma"}),
+        ("alpha", {"alpha", "gamma"}),
+        ("beta", {"beta"}),
+        ("gone", {"alpha", "gamma"}),
+    ],
+)
+def test_a_notebook_is_near_to_the_servers_whose_engine_has_its_persons_files(
+    intern: Any, now: datetime, data_dir: Path, home: str | None, near: set[str]
+) -> None:
+    (data_dir / "servers" / "beta").mkdir(parents=True)
+    for server in ("alpha", "beta", "gamma"):
+        make_slots(1, server=server)
+    if home is not None:
+        Home.objects.create(user=intern, server=home, moved_at=now)
+    ask(intern, now=now)
+    services.request_lease(intern, cohort=None, purpose=Purpose.EVALUATION, duration=HOUR, now=now)
+    requests = selectors.snapshot(now=now).requests
+    assert {request.purpose: request.near for request in requests} == {"session": near, "evaluation": frozenset()}
+
+
+@pytest.mark.parametrize("driver", ["", "local"])
+def test_where_all_servers_share_the_files_or_there_is_one_engine_none_is_nearer(
+    intern: Any, now: datetime, data_dir: Path, settings: Any, driver: str
+) -> None:
+    settings.PRACTICUM_VOLUME_DRIVER = driver
+    if driver:
+        (data_dir / "servers" / "beta").mkdir(parents=True)
+    make_slots(1, server="alpha")
+    make_slots(1, server="beta")
+    Home.objects.create(user=intern, server="beta", moved_at=now)
+    ask(intern, now=now)
+    assert selectors.snapshot(now=now).requests[0].near == frozenset()
+
+
+def test_who_comes_back_gets_a_slot_where_their_files_are(
+    intern: Any, peer: Any, stranger: Any, now: datetime, data_dir: Path
+) -> None:
+    (data_dir / "servers" / "beta").mkdir(parents=True)
+    make_slots(1, server="alpha")
+    make_slots(3, server="beta")
+    Home.objects.create(user=intern, server="beta", moved_at=now)
+    leases = [ask(user, now=now + n * HOUR / 60) for n, user in enumerate((intern, peer, stranger))]
+    services.allocate(now=now + HOUR)
+    rows = [Lease.objects.get(pk=lease.pk) for lease in leases]
+    assert [row.server_name for row in rows] == ["beta", "alpha", "beta"]
 
 
 def test_a_snapshot_asks_as_many_questions_for_many_as_for_few(

@@ -25,7 +25,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, settings: Any) -> MemoryEngine:
     settings.PRACTICUM_ENGINE = "docker"
     made = MemoryEngine()
     monkeypatch.setattr(command, "site_engine", lambda: made)
-    monkeypatch.setattr(command.swarm, "way_in", lambda: ("SWMTKN-secret", "192.0.2.1:2377"))
+    monkeypatch.setattr(command.swarm, "open_way_in", lambda note, *, now: ("SWMTKN-secret", "192.0.2.1:2377"))
     return made
 
 

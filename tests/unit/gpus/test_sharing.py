@@ -14,7 +14,7 @@ from practicum.gpus.models import Lease, Purpose, Slot
 from practicum.gpus.policy import Holding, Quota, Reservation, Snapshot, decide
 from practicum.gpus.policy import Slot as Part
 from tests.unit.gpus.conftest import gpu, report
-from tests.unit.gpus.test_policy import HOUR, MINUTE, ask, asked, full, served
+from tests.unit.gpus.test_policy import HOUR, MINUTE, ask, asked, full, held, served
 from tests.unit.gpus.world import NOW
 
 
@@ -31,6 +31,25 @@ def given(snapshot: Snapshot) -> dict[int, tuple[int, ...]]:
 def test_a_cohort_fills_its_own_gpu_and_another_opens_the_next() -> None:
     requests = (ask(1, 1, ago=3 * MINUTE), ask(2, 2, ago=2 * MINUTE), ask(3, 1))
     assert given(Snapshot(parts(2, 2), requests, ())) == {1: (100,), 2: (102,), 3: (101,)}
+
+
+@pytest.mark.parametrize(
+    ("counts", "holdings", "slots"),
+    [
+        ((2, 2), [], (102,)),
+        ((1, 2), [], (100,)),  # the larger stays open for whoever needs more of one GPU
+        ((2, 2), [100, 102], (103,)),
+        ((2, 3), [100, 102], (103,)),  # its cohort's own are of use to nobody else
+        ((2, 2), [100], (101,)),
+    ],
+)
+def test_near_is_chosen_among_a_cohorts_own_gpus_and_among_open_ones_of_one_size(
+    counts: tuple[int, ...], holdings: list[int], slots: tuple[int, ...]
+) -> None:
+    rows = tuple(replace(part, server="beta") if part.gpu == "GPU-1" else part for part in parts(*counts))
+    held_ = tuple(held(50 + n, 1, slot=slot) for n, slot in enumerate(holdings))
+    request = replace(ask(9, 1), near=frozenset(["beta"]))
+    assert given(Snapshot(rows, (request,), held_)) == {9: slots}
 
 
 @pytest.mark.parametrize(

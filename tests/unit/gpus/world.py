@@ -20,6 +20,8 @@ TICK = timedelta(seconds=60)
 MINUTE = timedelta(minutes=1)
 COHORTS = (None, 1, 2, 3)
 POOLS = (1, 2)
+# Where people's files are, by their number.
+NEAR = (frozenset(["alpha"]), frozenset(["beta"]), frozenset[str]())
 TERMS = Terms(aged=timedelta(hours=1), overdue=timedelta(hours=2))
 
 Check = Callable[["World", Snapshot, Decisions], None]
@@ -93,7 +95,8 @@ class World:
             purpose = "evaluation"
         id = UUID(int=self.number)
         length = timedelta(minutes=minutes)
-        self.requests[id] = Request(id, user, cohort, pool, purpose, self.now, size=size, duration=length)
+        near = NEAR[user % len(NEAR)]
+        self.requests[id] = Request(id, user, cohort, pool, purpose, self.now, size=size, duration=length, near=near)
         self.preempted.clear()
         return id
 

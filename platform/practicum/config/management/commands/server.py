@@ -90,7 +90,7 @@ class Command(BaseCommand):
             raise CommandError(f"{name!r} is no name for a server: use small letters, digits and hyphens.")
         actor = _admin(options["by"])
         cohort = _cohort(options["cohort"]) if options["cohort"] else None
-        token, leader = swarm.way_in()
+        token, leader = swarm.open_way_in(settings.PRACTICUM_DATA_DIR / swarm.WAY_IN, now=now)
         agent_token = servers.join(name, is_known=options["again"], actor=actor, now=now, cohort=cohort)
         issuer = authority.Authority(settings.PRACTICUM_DATA_DIR / "authority", now=now)
         pair = issuer.of_engine(name, address=address)
@@ -102,8 +102,8 @@ class Command(BaseCommand):
             agent_image=options["agent_image"] or f"practicum/site:{_version()}",
         )  # fmt: skip
         self.stderr.write(
-            "  Run this as it is on the new machine. It carries keys: show it to nobody. A later `server add` makes its "
-            "way into the swarm void; `server remove` makes all of it void.\n"
+            "  Run this as it is on the new machine within an hour. It carries keys: show it to nobody. Its way into the "
+            "swarm is void once a machine came in by it, or after that hour; `server remove` makes all of it void.\n"
         )
         self.stdout.write(command_of(joining))
 

@@ -34,7 +34,7 @@ from practicum.config.surroundings import SteadyClock, Surroundings, surrounding
 from practicum.credentials import replaying
 from practicum.credentials import tasks as credentials
 from practicum.digests import tasks as digests
-from practicum.engine import Engine
+from practicum.engine import Engine, swarm
 from practicum.errors import Fault
 from practicum.evaluation import tasks as evaluation
 from practicum.evaluation.models import Fault as RunFault
@@ -75,6 +75,7 @@ SWITCH_SECONDS = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)  # objects, then so many lesser collections; Python says 700, 10, 10
 SURROUNDINGS_SECONDS = 2.0
 FORGET_AFTER_SECONDS = 3600.0
+WAY_IN_SECONDS = 5.0
 
 
 class Loop(threading.Thread):
@@ -194,8 +195,8 @@ def make_loops(
     engine: Engine, *, evaluations: int, stopping: threading.Event, clock: SteadyClock, around: Surroundings
 ) -> list[Loop]:
     """The ticker, the reconciler, and those who let mentors in, see people off, estimate, archive homes and measure them, plan,
-    tell people, compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, back up,
-    and look whether everything answers.
+    tell people, compare, certify, evaluate, delete the data of people who asked for it, remove what is kept no longer, close
+    the way in for servers, back up, and look whether everything answers.
     """
     hub = get_hub()
     executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="hub")
@@ -259,6 +260,9 @@ def make_loops(
     def backup() -> bool:
         return schedule.step(clock.now(), engine=engine)
 
+    def close_way_in() -> bool:
+        return swarm.close_way_in(settings.PRACTICUM_DATA_DIR / swarm.WAY_IN, now=clock.now())
+
     def retain() -> bool:
         return retention.step_all(clock.now(), engine=engine)
 
@@ -280,6 +284,7 @@ def make_loops(
         Loop("digests", lambda: digests.step(clock.now()), pause=DIGEST_SECONDS, stopping=stopping),
         Loop("deletions", delete, pause=DELETION_SECONDS, stopping=stopping),
         Loop("retention", retain, pause=RETENTION_SECONDS, stopping=stopping),
+        Loop("way-in", close_way_in, pause=WAY_IN_SECONDS, stopping=stopping),
         Loop("backups", backup, pause=BACKUP_SECONDS, stopping=stopping),
         Loop("restorations", restore, pause=1.0, stopping=stopping),
         Loop("plans", lambda: gpus.claim_and_plan(clock.now()), pause=1.0, stopping=stopping),
