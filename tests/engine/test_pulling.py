@@ -113,7 +113,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     options = (
         "--iptables=false",
         "--ip-forward=false",
-        "--bridge=none",
         f"--registry-mirror=http://{registry.address}",
     )
     engine = OwnEngine.made(tmp_path_factory.mktemp("engine"), options=options, images=[image])
