@@ -53,14 +53,27 @@ def pinned(image: str) -> str:
         say(f"{image} is here", since=began)
     if "@" in image:
         return image
-    name = image.rpartition(":")[0]
     known = (
         json.loads(
             run(["docker", "image", "inspect", "--format", "{{json .RepoDigests}}", image], what="Reading a digest")
         )
         or []
     )
-    return next((each for each in known if each.split("@")[0].endswith(name)), image)
+    return next((each for each in known if repository_of(each) == repository_of(image)), image)
+
+
+def repository_of(image: str) -> str:
+    """``docker.io/library/postgres`` for ``postgres:17.6`` and ``postgres@sha256:…``: in full, for engines shorten it or do
+    not. Somebody else's ``example.org/postgres`` is another.
+    """
+    name = image.partition("@")[0]
+    folder, _, last = name.rpartition("/")
+    name = f"{folder}/{last.partition(':')[0]}" if folder else last.partition(":")[0]
+    registry, _, rest = name.partition("/")
+    if not rest:
+        return f"docker.io/library/{name}"
+    has_registry = "." in registry or ":" in registry or registry == "localhost"
+    return name if has_registry else f"docker.io/{name}"
 
 
 def given(named: Mapping[str, str]) -> Dict[str, str]:

@@ -176,14 +176,7 @@ def test_the_doctor_sees_only_what_is_this_machines_own(server: Server) -> None:
         "agent on gpu-1",
     ):
         assert found[name] == "ok", (name, done.stdout)
-    # The lab's own authority signs for twelve hours at a time.
-    known = {
-        "container engine",
-        "clock",
-        "certificate of the site",
-        "certificate of the hub",
-        "settings (practicum.W001)",
-    }
+    known = {"container engine", "clock", "settings (practicum.W001)"}
     ill = {name for name, state in found.items() if state == "mend"}
     assert {name for name in ill if not name.startswith("disk")} <= known, done.stdout
 

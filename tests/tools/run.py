@@ -82,6 +82,12 @@ def need_compose() -> None:
         install("nftables")
 
 
+def need_registry() -> None:
+    """A registry of images of the tests' own, which is pulled from."""
+    if not shutil.which("docker-registry"):
+        install("docker-registry")
+
+
 def need_keepers() -> None:
     """The programs that backups are made with, and an SSH server to send them to."""
     for program, package in (("restic", "restic"), ("sshd", "openssh-server"), ("ssh", "openssh-client")):
@@ -146,6 +152,7 @@ def main() -> int:
     """Run the passes; 0 if all is well."""
     need_programs()
     need_keepers()
+    need_registry()
     engine_env, started = need_engine()
     need_compose()
     subprocess.run([sys.executable, str(ROOT / "deploy" / "bootstrap.py"), "workspace"], check=True)

@@ -19,6 +19,7 @@ from practicum.accounts.factors import must_add_factor
 from practicum.accounts.models import Role, User
 from practicum.errors import NotFound, Refused
 from practicum.lib.digest import same_secret
+from practicum.lib.sent_fields import note_let_in
 
 P = ParamSpec("P")
 
@@ -47,6 +48,7 @@ def _only(*roles: Role) -> Callable[[View[P]], View[P]]:
         def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.user.role not in roles:
                 raise NotFound
+            note_let_in()
             return view(request, *args, **kwargs)
 
         return login_required(ready_first(cast("View[P]", guarded)))
@@ -83,7 +85,13 @@ def ready_first(view: View[P]) -> View[P]:
 
 def account_holder(view: View[P]) -> View[P]:
     """Anybody signed in, before they chose a password too: for the account page only."""
-    return login_required(view)
+
+    @wraps(view)
+    def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        note_let_in()
+        return view(request, *args, **kwargs)
+
+    return login_required(cast("View[P]", guarded))
 
 
 signed_in = _only(*Role)
@@ -127,6 +135,7 @@ def _holder_of(setting: str) -> Callable[[View[P]], View[P]]:
         def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not same_secret(bearer(request), getattr(settings, setting)):
                 raise Unauthorized("This token opens nothing here.")
+            note_let_in()
             return view(request, *args, **kwargs)
 
         return cast("View[P]", guarded)

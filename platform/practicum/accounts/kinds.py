@@ -39,6 +39,7 @@ KINDS = (
     Kind("message", "Messages of the other side of an internship", ("internship.message",), BOTH),
     Kind("help", "An intern asks for help in a running notebook", ("help.",), MENTOR),
     Kind("reservation", "Reservations", ("reservation.",), STAFF),
+    Kind("maintenance", "Maintenance, where you have a notebook open or work in line", ("maintenance.",), INTERN),
     Kind("retention", "Files of a cohort that is over are removed soon", ("retention.",), ALL),
     Kind("account", "Your account and your data", ("account.",), ALL),
 )

@@ -43,7 +43,7 @@ class Ids(logging.Filter):
         request = getattr(record, "request", None)
         if isinstance(request, HttpRequest) and isinstance(record.args, tuple):
             addresses = (request.path, request.get_full_path())
-            record.args = tuple(_route_of(request) if arg in addresses else arg for arg in record.args)
+            record.args = tuple(route_of(request) if arg in addresses else arg for arg in record.args)
         return True
 
 
@@ -107,7 +107,7 @@ class RequestLogMiddleware:
 
 
 def _say(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
-    route = _route_of(request)
+    route = route_of(request)
     counting.REQUESTS.labels(route, str(response.status_code)).observe(seconds)
     if route.strip("/") in QUIET:
         return
@@ -125,6 +125,6 @@ def _say(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
     log.info("%s %s %s in %s ms, user %s", *said, extra={"facts": facts})
 
 
-def _route_of(request: HttpRequest) -> str:
+def route_of(request: HttpRequest) -> str:
     """The pattern of the address."""
     return f"/{request.resolver_match.route}" if request.resolver_match else "(no such address)"

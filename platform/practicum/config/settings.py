@@ -128,6 +128,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "practicum.config.middleware.RefusalMiddleware",
     "practicum.config.outages.OutageMiddleware",
+    "practicum.config.unknown_fields.UnknownFieldsMiddleware",
 ]
 
 TEMPLATES = [

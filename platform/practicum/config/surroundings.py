@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from practicum.accounts.notice_selectors import untaken_mail
-from practicum.config.doctor.network import certificate_ends_at
+from practicum.config.doctor.network import certificate_term
 from practicum.engine import Engine
 from practicum.errors import EngineError, Fault
 from practicum.portal import health
@@ -180,7 +180,7 @@ def certificates_hold() -> bool:
         if parts.scheme != "https":
             continue
         try:
-            certificate_ends_at(parts.hostname or "", parts.port or 443)
+            certificate_term(parts.hostname or "", parts.port or 443)
         except ssl.SSLCertVerificationError:
             return False
         except OSError:

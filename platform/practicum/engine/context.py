@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +22,11 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
 CERTIFICATE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
-LEFT_OUT = ("__pycache__", ".ipynb_checkpoints")
+# What a checkout gathers and no image has, at whatever depth: compiled modules, settings, what git and editors keep. The same
+# names as in .dockerignore, by which `docker build` leaves them out.
+LEFT_OUT = (
+    "__pycache__", "*.pyc", "*.egg-info", ".ipynb_checkpoints", ".env", ".env.*", ".git", ".venv*", "node_modules", "var",
+)  # fmt: skip
 # Fixed if it is free, for the address is part of the engine's own build cache.
 USUAL_PORT = 48180
 
@@ -62,8 +67,13 @@ def build_context(root: Path, *, inputs: Sequence[str]) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, file)
 
 
+def is_left_out(path: Path) -> bool:
+    """A path below the repository's top that no image has."""
+    return any(fnmatchcase(part, pattern) for part in path.parts for pattern in LEFT_OUT)
+
+
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-    if any(part in LEFT_OUT for part in Path(member.name).parts):
+    if is_left_out(Path(member.name)):
         return None
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""

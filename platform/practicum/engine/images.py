@@ -24,12 +24,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import requests
 from docker.errors import DockerException, ImageNotFound
 
-from practicum.engine.context import build_context, certificates, local_wheels, offered, torch_wheel
+from practicum.engine.context import build_context, certificates, is_left_out, local_wheels, offered, torch_wheel
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICK_SECONDS = 10
@@ -224,8 +225,17 @@ class Builder:
         return {"wheel": wheel} if wheel else {"TORCH_BACKEND": "cpu"}
 
     def network_arguments(self) -> dict[str, str]:
-        """Where packages come from; none of it is part of the image's name."""
+        """Where packages come from; none of it is part of the image's name, but all of it stays in its history.
+
+        Raises:
+            BuildError: an index is named with a password or token.
+        """
         arguments = {name: os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)}
+        if secret := [name for name, address in arguments.items() if "@" in urlsplit(address).netloc]:
+            raise BuildError(
+                f"{' and '.join(secret)} must hold no password or token: whoever has the image could read it there. Name an "
+                "index that needs none, such as a mirror in your network, or folders of wheels in PIP_FIND_LINKS."
+            )
         if os.environ.get("PIP_NO_INDEX", "0").lower() in ("1", "true", "yes"):
             arguments["NO_INDEX"] = "1"
         return arguments | ({"BUILD_HOST": self.build_host} if self.build_host else {})
@@ -247,7 +257,8 @@ class Builder:
 
     def digest(self, recipe: Recipe, *, arguments: dict[str, str]) -> str:
         """Of everything that decides what is in the image; a base from elsewhere and a wheel count by their names."""
-        files = sorted(path for name in recipe.inputs for path in _files(ROOT / name))
+        below = sorted(path for name in recipe.inputs for path in _files(ROOT / name))
+        files = [path for path in below if not is_left_out(path.relative_to(ROOT))]
         parts = [(str(path.relative_to(ROOT)), path.read_bytes()) for path in files]
         return _digest([*parts, ("arguments", json.dumps(arguments, sort_keys=True).encode())])
 
@@ -272,10 +283,8 @@ def _python_of(base: str) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, or all below the folder that belong to the repository."""
-    if path.is_file():
-        return [path]
-    return [p for p in path.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
+    """The file, or all below the folder."""
+    return [path] if path.is_file() else [below for below in path.rglob("*") if below.is_file()]
 
 
 def _digest(parts: Sequence[tuple[str, bytes]]) -> str:

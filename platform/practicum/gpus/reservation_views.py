@@ -54,10 +54,11 @@ def new(request: PersonRequest) -> HttpResponse:
         initial={"day": localdate() + timedelta(days=1)},
     )
     status, facts = 200, _prospect(form) if form.is_bound else {}
+    step, checked = request.POST.get("step"), request.POST.get("checked")
     if form.errors:
         status = UNUSABLE
-    elif request.POST.get("step") == "ask":
-        if request.POST.get("checked") == facts["checked"]:
+    elif step == "ask":
+        if checked == facts["checked"]:
             return _ask(request, form)
         status, facts["is_changed"] = CHANGED, True
     return _new_page(request, form, facts, status=status)

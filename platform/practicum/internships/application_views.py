@@ -29,6 +29,7 @@ from practicum.internships.forms import tell
 from practicum.internships.models import Application, ApplicationState, Cohort, Entry, Invitation
 from practicum.internships.readiness_selectors import check_of, checks_of, may_take, standing_of
 from practicum.lib.clock import utc_now
+from practicum.lib.sent_fields import note_let_in
 
 UNUSABLE = 400
 HOUR = timedelta(hours=1)
@@ -165,6 +166,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitations.invitation_of(token)
     if isinstance(request.user, User):
         if request.method == "POST":
+            note_let_in()
             invitations.join_as(request.user, invitation=invitation, now=utc_now())
             return redirect("internships:apply", invitation.cohort.slug)
         if invitation.used_by_id == request.user.pk:

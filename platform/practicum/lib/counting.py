@@ -19,6 +19,12 @@ REQUESTS = Histogram(
     "practicum_request_seconds", "Requests by the pattern of their address and their status",
     ("route", "status"), buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15, 60), registry=REGISTRY,
 )  # fmt: skip
+UNKNOWN_FIELDS = Counter(
+    "practicum_unknown_fields",
+    "Requests that sent fields their form or API does not have",
+    ("route",),
+    registry=REGISTRY,
+)
 TASKS = Histogram(
     "practicum_task_seconds", "Rounds of the worker's tasks",
     ("task",), buckets=(0.01, 0.05, 0.1, 0.2, 0.5, 1, 5, 15, 60, 300), registry=REGISTRY,

@@ -8,13 +8,21 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from practicum.errors import Invalid, TooLarge
+from practicum.lib.sent_fields import note_known, note_sent
 
 
 class Payload:
-    """One JSON object. Each reader names a field and refuses what it was not told; fields nobody reads don't matter."""
+    """One JSON object. Each reader names a field and refuses what it was not told; fields nobody reads don't matter, and are
+    noted (``lib/sent_fields.py``), those of an object ``under`` another too.
+    """
 
-    def __init__(self, fields: Mapping[str, Any]) -> None:
-        self._fields = fields
+    def __init__(self, fields: Mapping[str, Any], *, under: str = "") -> None:
+        self._fields, self._under = fields, under
+        note_sent(f"{under}{name}" for name in fields)
+
+    def _value(self, name: str, default: Any = None) -> Any:
+        note_known(f"{self._under}{name}")
+        return self._fields.get(name, default)
 
     @classmethod
     def parse(cls, body: bytes, *, max_bytes: int) -> Payload:
@@ -33,40 +41,43 @@ class Payload:
         return cls.of(fields)
 
     @classmethod
-    def of(cls, value: Any) -> Payload:
+    def of(cls, value: Any, *, under: str = "") -> Payload:
         """``value``, which must be an object."""
         if not isinstance(value, dict):
             raise Invalid("A JSON object is expected.")
-        return cls(value)
+        return cls(value, under=under)
+
+    def _inner(self, name: str, value: Any) -> Payload:
+        return Payload.of(value, under=f"{self._under}{name}.")
 
     def text(self, name: str, *, max_length: int, default: str | None = None) -> str:
         """A string of at most ``max_length`` characters, none of them a null."""
-        value = self._fields.get(name, default)
+        value = self._value(name, default)
         if not isinstance(value, str) or len(value) > max_length or "\0" in value:
             raise Invalid(f"'{name}' must be a text of at most {max_length} characters.", field=name)
         return value
 
     def integer(self, name: str, *, minimum: int = 0, maximum: int) -> int:
         """A whole number between the two."""
-        value = self._fields.get(name)
+        value = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
             raise Invalid(f"'{name}' must be a whole number from {minimum} to {maximum}.", field=name)
         return value
 
     def number(self, name: str, *, minimum: float = 0.0, maximum: float) -> float:
         """A number between the two."""
-        value = self._fields.get(name)
+        value = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value <= maximum:
             raise Invalid(f"'{name}' must be a number from {minimum:g} to {maximum:g}.", field=name)
         return float(value)
 
     def number_or_none(self, name: str, *, minimum: float = 0.0, maximum: float) -> float | None:
         """A number between the two, or null."""
-        return None if self._fields.get(name) is None else self.number(name, minimum=minimum, maximum=maximum)
+        return None if self._value(name) is None else self.number(name, minimum=minimum, maximum=maximum)
 
     def moment_or_none(self, name: str) -> datetime | None:
         """A moment in ISO 8601 with its zone, or null."""
-        value = self._fields.get(name)
+        value = self._value(name)
         if value is None:
             return None
         try:
@@ -77,23 +88,23 @@ class Payload:
 
     def entry_or_none(self, name: str) -> Payload | None:
         """An object, or null."""
-        value = self._fields.get(name)
-        return None if value is None else Payload.of(value)
+        value = self._value(name)
+        return None if value is None else self._inner(name, value)
 
     def objects(self, name: str, *, at_most: int) -> list[Payload]:
         """A list of objects."""
-        value = self._fields.get(name)
+        value = self._value(name)
         if not isinstance(value, list) or len(value) > at_most:
             raise Invalid(f"'{name}' must be a list of at most {at_most}.", field=name)
-        return [Payload.of(entry) for entry in value]
+        return [self._inner(name, entry) for entry in value]
 
     def objects_or_none(self, name: str, *, at_most: int) -> list[Payload] | None:
         """A list of objects, or null."""
-        return None if self._fields.get(name) is None else self.objects(name, at_most=at_most)
+        return None if self._value(name) is None else self.objects(name, at_most=at_most)
 
     def texts(self, name: str, *, at_most: int, max_length: int) -> dict[str, str]:
         """An object that maps texts to texts."""
-        entries = Payload.of(self._fields.get(name, {}))
+        entries = self._inner(name, self._value(name, {}))
         keys = list(entries._fields)
         if len(keys) > at_most or any(len(key) > max_length for key in keys):
             raise Invalid(f"'{name}' must have at most {at_most} short keys.", field=name)

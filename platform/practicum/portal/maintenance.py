@@ -15,10 +15,16 @@ from tempfile import NamedTemporaryFile
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils.timezone import get_current_timezone_name, localtime
 
 from practicum.accounts.models import User
+from practicum.accounts.notices import notify
 from practicum.audit.services import record
 from practicum.errors import Conflict, Invalid
+from practicum.evaluation.models import OPEN_RUN_STATES, Run
+from practicum.workspaces.models import OPEN_SESSION_STATES, Session
 
 FILE = "maintenance.json"
 TOLD_BEFORE = timedelta(hours=48)
@@ -34,6 +40,8 @@ class Maintenance:
     starts_at: datetime
     ends_at: datetime
     message: str
+    # When it was announced first: by this those who were told of it are found.
+    since: str = ""
 
     def is_told(self, *, now: datetime) -> bool:
         """It is near enough for everybody to be told on every page."""
@@ -49,15 +57,17 @@ def planned(*, now: datetime) -> Maintenance | None:
     try:
         held = json.loads(_file().read_text())
         found = Maintenance(
-            datetime.fromisoformat(held["starts_at"]), datetime.fromisoformat(held["ends_at"]), str(held["message"])
-        )
+            datetime.fromisoformat(held["starts_at"]), datetime.fromisoformat(held["ends_at"]), str(held["message"]),
+            str(held.get("since", "")),
+        )  # fmt: skip
         return found if now < found.ends_at else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
 def announce(*, starts_at: datetime, ends_at: datetime, message: str, actor: User, now: datetime) -> Maintenance:
-    """Everybody is told from two days before; what was announced before is replaced.
+    """Everybody is told from two days before; what was announced before is replaced. Whoever has a notebook open, or work that
+    waits or runs, is told at once, as they chose to be.
 
     Raises:
         Invalid: it is over already, ends before it begins, is too long or too far away.
@@ -70,11 +80,18 @@ def announce(*, starts_at: datetime, ends_at: datetime, message: str, actor: Use
         raise Invalid(f"At most {LONGEST.days} days can be announced.", field="ends_at")
     if starts_at - now > FARTHEST:
         raise Invalid(f"At most {FARTHEST.days} days ahead can be announced.", field="starts_at")
-    made = Maintenance(starts_at, ends_at, message.strip()[:MESSAGE_LENGTH])
+    before = planned(now=now)
+    is_same = before is not None and (before.starts_at, before.ends_at) == (starts_at, ends_at)
+    since = before.since if before is not None and is_same else now.isoformat()
+    made = Maintenance(starts_at, ends_at, message.strip()[:MESSAGE_LENGTH], since)
     times = {"starts_at": starts_at.isoformat(), "ends_at": ends_at.isoformat()}
     with transaction.atomic():
         record("maintenance.announced", subject=actor, actor=actor, now=now, **times)
-        _write(json.dumps({**times, "message": made.message}))
+        if before is not None and not is_same:
+            _tell_off(before, now=now)
+        for person in people_at_work():
+            _tell(person, made, now=now)
+        _write(json.dumps({**times, "message": made.message, "since": since}))
     return made
 
 
@@ -89,7 +106,42 @@ def withdraw(*, actor: User, now: datetime) -> None:
         raise Conflict("No maintenance is announced.")
     with transaction.atomic():
         record("maintenance.withdrawn", subject=actor, actor=actor, now=now, starts_at=found.starts_at.isoformat())
+        _tell_off(found, now=now)
         _file().unlink(missing_ok=True)
+
+
+def people_at_work() -> QuerySet[User]:
+    """Who has a notebook open or in line, or a run that waits or goes on."""
+    notebooks = Session.objects.filter(state__in=OPEN_SESSION_STATES).values("user")
+    runs = Run.objects.filter(state__in=OPEN_RUN_STATES).values("submission__internship__intern")
+    return User.objects.filter(Q(pk__in=notebooks) | Q(pk__in=runs))
+
+
+def _tell(person: User, announced: Maintenance, *, now: datetime) -> None:
+    body = f"The site is worked on {_term(announced)}. {announced.message or 'Save what you have open before.'}"
+    notify(
+        person, kind="maintenance.announced", subject=f"Maintenance {_term(announced)}", body=body,
+        path=reverse("portal:status"), key=_key(announced), now=now,
+    )  # fmt: skip
+
+
+def _tell_off(announced: Maintenance, *, now: datetime) -> None:
+    """Whoever was told of it is told that it does not take place."""
+    for person in User.objects.filter(notices__key=_key(announced)):
+        notify(
+            person, kind="maintenance.withdrawn", subject=f"No maintenance {_term(announced)}", body="It was taken back.",
+            path=reverse("portal:status"), key=f"{_key(announced)}:withdrawn", now=now,
+        )  # fmt: skip
+
+
+def _key(announced: Maintenance) -> str:
+    return f"maintenance:{announced.since}:{announced.starts_at.timestamp():.0f}"
+
+
+def _term(announced: Maintenance) -> str:
+    starts, ends = localtime(announced.starts_at), localtime(announced.ends_at)
+    until = f"{ends:%H:%M}" if starts.date() == ends.date() else f"{ends:%A %d %B, %H:%M}"
+    return f"from {starts:%A %d %B, %H:%M} to {until} ({get_current_timezone_name()})"
 
 
 def _file() -> Path:

@@ -55,7 +55,8 @@ def maintenance(request: PersonRequest) -> HttpResponse:
         except Invalid as refusal:
             tell(form, refusal)
         else:
-            messages.success(request, "It is announced. Everybody is told on every page from two days before.")
+            said = "Whoever has a notebook or work under way is told now, everybody on every page from two days before."
+            messages.success(request, f"It is announced. {said}")
             return redirect("portal:maintenance")
     facts = {"form": form, "planned": announcing.planned(now=now)}
     return render(request, "portal/maintenance.html", facts, status=UNUSABLE if form.errors else 200)

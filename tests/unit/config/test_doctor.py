@@ -31,6 +31,7 @@ from practicum.gpus.models import Server
 from practicum.portal import health
 from tests.unit.gpus.conftest import make_slots
 
+DAY = timedelta(days=1)
 WELL = {
     "ServerVersion": "29.8.0",
     "DockerRootDir": "/nowhere",
@@ -147,7 +148,7 @@ def test_a_database_that_answers_is_looked_into(db: None, now: datetime) -> None
 def test_a_database_that_does_not_answer_is_said_first(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     monkeypatch.setattr(health, "database_answers", lambda: False)
     (found,) = site.database(now=now)
-    assert (found.state, found.mend.splitlines()[0]) == (State.MEND, "docker compose up -d database")
+    assert (found.state, found.mend.splitlines()[0]) == (State.MEND, "deploy/practicum start")
 
 
 def test_migrations_that_wait_are_counted(db: None, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
@@ -239,21 +240,29 @@ def test_a_name_that_leads_nowhere_is_to_mend() -> None:
     ("url", "answer", "state", "said"),
     [
         ("http://127.0.0.1:8000", None, "look", "not encrypted"),
-        ("https://p.example.org", timedelta(days=60), "ok", "good for 60 days"),
-        ("https://p.example.org", timedelta(days=5), "mend", "ends in 5 days"),
+        ("https://p.example.org", (90 * DAY, 60 * DAY), "ok", "good for 60 days"),
+        ("https://p.example.org", (90 * DAY, 14 * DAY), "ok", "good for 14 days"),
+        ("https://p.example.org", (90 * DAY, 5 * DAY), "mend", "ends in 5 days"),
+        ("https://p.example.org", (365 * DAY, 13 * DAY), "mend", "ends in 13 days"),
+        # Caddy's own authority: it renews after eight hours.
+        ("https://p.example.org", (DAY / 2, DAY / 2), "ok", "good for 12 h"),
+        ("https://p.example.org", (DAY / 2, DAY / 6), "ok", "good for 4 h"),
+        ("https://p.example.org", (DAY / 2, DAY / 24), "mend", "ends in 1 h, and was not renewed"),
         ("https://p.example.org", ConnectionRefusedError("refused"), "mend", "nothing answers"),
         ("https://p.example.org", ssl.SSLCertVerificationError(1, "expired"), "mend", "browsers refuse it"),
     ],
 )
 def test_a_certificate_is_believed_and_lasts(
-    url: str, answer: timedelta | Exception | None, state: str, said: str, now: datetime
+    url: str, answer: tuple[timedelta, timedelta] | Exception | None, state: str, said: str, now: datetime
 ) -> None:
-    def ends_at(_host: str, _port: int) -> datetime:
+    def term(_host: str, _port: int) -> tuple[datetime, datetime]:
         if isinstance(answer, Exception):
             raise answer
-        return now + (answer or timedelta())
+        assert answer is not None
+        length, left = answer
+        return now + left - length, now + left
 
-    (found,) = network.certificates({"site": url}, now=now, ends_at=ends_at)
+    (found,) = network.certificates({"site": url}, now=now, term=term)
     assert (found.state.value, said in found.said) == (state, True), found
 
 
@@ -298,7 +307,7 @@ def test_site_and_hub_are_asked_at_their_public_addresses() -> None:
     assert "503" in found[1].said
     (away,) = network.pages({"site": "https://away.example.org/"}, get=client.get)
     assert "does not answer" in away.said
-    assert "docker compose logs --tail=50 web" in away.mend
+    assert "deploy/practicum logs web" in away.mend
 
 
 @pytest.mark.parametrize(

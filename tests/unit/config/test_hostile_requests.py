@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.apps import apps
@@ -28,6 +28,7 @@ from tests.unit.config.test_permissions import COLUMNS, MATRIX, _candidates, add
 from tests.unit.config.test_permissions import callers as callers
 from tests.unit.config.test_permissions import things as things
 
+FORM = "application/x-www-form-urlencoded"
 PEOPLE = ("intern", "mentor", "admin")
 # No form has a field of these names for somebody else's good; each names a column of some row.
 HOSTILE = {
@@ -37,6 +38,10 @@ HOSTILE = {
     "shown_value": "1.0", "metrics": '{"accuracy": 1.0}', "fault": "", "tries": "0", "token": "9", "digest": "f" * 64,
     "number": "99", "received_at": "2020-01-01", "made_by": "1", "decided_by": "1", "id": "1", "pk": "1",
 }  # fmt: skip
+# Answers of whoever is not let in, or broke off half-way: what else it would have looked up is not known.
+REFUSED = (400, 403, 404, 405, 409, 429)
+# Programs send this one, with fields of their own; it looks at none.
+UNREAD = {"accounts:unsubscribe"}
 # What every request may write: who is signed in, how often somebody tried.
 BESIDE = {"sessions.Session"}
 # What differs between two tries of the same: when it was, and random names and words.
@@ -152,12 +157,12 @@ def forms(things: dict[str, Any], callers: dict[str, Client]) -> list[tuple[str,
 
 def sent(client: Client, form: Form, **more: Any) -> tuple[int, dict[str, list[tuple[Any, ...]]]]:
     """The status of the answer, and every row afterwards; all that it changed is undone."""
-    kept = client.cookies.copy()
+    kept, body = client.cookies.copy(), urlencode({**form.fields, **more}, doseq=True)
     with transaction.atomic(), connection.cursor() as cursor:
         # The numbers that an undone try took are given again: PostgreSQL would go on behind them.
         for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
             cursor.execute(statement)
-        status = _request(client, "post", form.action, {**form.fields, **more}).status_code
+        status = _request(client, "post", form.action, body, content_type=FORM).status_code
         after = rows()
         transaction.set_rollback(True)
     client.cookies = kept
@@ -165,15 +170,19 @@ def sent(client: Client, form: Form, **more: Any) -> tuple[int, dict[str, list[t
 
 
 def test_what_a_form_does_not_have_changes_nothing_and_what_a_select_does_not_offer_is_not_taken(
-    forms: list[tuple[str, Form]], callers: dict[str, Client]
+    forms: list[tuple[str, Form]], callers: dict[str, Client], caplog: pytest.LogCaptureFixture
 ) -> None:
-    before, taken, refused = rows(), 0, 0
+    before, taken, refused, told, silent = rows(), 0, 0, 0, set()
     for person, form in forms:
         _, as_sent = sent(callers[person], form)
+        assert ignored(caplog) == [], f"{person}: {form.action} itself sends what it does not have"
         hostile = {name: value for name, value in HOSTILE.items() if name not in form.fields}
-        _, with_more = sent(callers[person], form, **hostile)
+        status, with_more = sent(callers[person], form, **hostile)
         assert with_more == as_sent, f"{person}: {form.action}"
-        taken += as_sent != before
+        lines = ignored(caplog)
+        if lines != [len(hostile)] and status not in REFUSED and as_sent != before:
+            silent.add(resolve(urlsplit(form.action).path).view_name)
+        taken, told = taken + (as_sent != before), told + len(lines)
         for name, value in foreign_to(form):
             status, after = sent(callers[person], form, **{name: value})
             assert (status in (400, 404, 409), after == before) == (True, True), (
@@ -182,6 +191,28 @@ def test_what_a_form_does_not_have_changes_nothing_and_what_a_select_does_not_of
             refused += 1
     assert taken >= 30, f"only {taken} forms did anything at all: they are filled in too little"
     assert refused >= 20
+    assert told >= 40, f"only {told} lines in the log"
+    assert silent <= UNREAD
+
+
+def ignored(caplog: pytest.LogCaptureFixture) -> list[int]:
+    """How many unknown fields each line of the log tells of, since it was last asked."""
+    facts = [getattr(record, "facts", {}) for record in caplog.records]
+    caplog.clear()
+    return [told["count"] for told in facts if "unknown_fields" in told]
+
+
+@pytest.mark.parametrize("who", ["intern", "outsider", "hub", "workspace"])
+def test_an_address_without_a_form_takes_no_more_from_what_it_is_sent(
+    who: str, things: dict[str, Any], callers: dict[str, Client]
+) -> None:
+    before = rows()
+    for view in MATRIX:
+        if not view.startswith("oauth2_provider:"):
+            form = Form(address_of(view, things=things), "post")
+            status, with_more = sent(callers[who], form, **HOSTILE)
+            assert with_more == before or with_more == sent(callers[who], form)[1], view
+            assert status < 500, view
 
 
 def foreign_to(form: Form) -> Iterator[tuple[str, str]]:

@@ -61,6 +61,29 @@ def test_an_image_is_named_by_what_goes_in(change: Callable[[Path], Any], is_ren
     assert (name_of() != before) is is_renamed
 
 
+@pytest.mark.parametrize("name", [".env", ".env.local", "x.pyc", ".git/config", "var/key"])
+def test_what_a_checkout_gathers_neither_goes_in_nor_renames_it(name: str, checkout: Path) -> None:
+    before, file = name_of(), checkout / "hub/practicum_hub/workspace" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("secret")
+    assert name_of() == before
+    with context.build_context(checkout, inputs=["hub"]) as stream, tarfile.open(fileobj=stream) as tar:
+        assert not [entry for entry in tar.getnames() if entry.endswith(name)]
+
+
+@pytest.mark.parametrize("variable", images.INDEX_VARIABLES)
+def test_an_index_with_a_token_in_its_address_is_refused_for_it_would_stay_in_the_image(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = images.Builder(client=None)  # type: ignore[arg-type]
+    monkeypatch.setenv(variable, "https://packages.example.org/simple")
+    assert builder.network_arguments()[variable] == "https://packages.example.org/simple"
+    monkeypatch.setenv(variable, "https://me:planted-token@packages.example.org/simple")
+    with pytest.raises(images.BuildError, match="must hold no password or token") as refusal:
+        builder.network_arguments()
+    assert "planted-token" not in str(refusal.value)
+
+
 def test_another_base_or_torch_is_another_image(checkout: Path) -> None:
     names = {name_of(), name_of(BASE_IMAGE="other/base:1"), name_of(TORCH_BACKEND="cpu"), name_of(wheel="torch.whl")}
     assert len(names) == 4

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import mail as mail_of
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from practicum.accounts import sending
+from practicum.accounts.kinds import BY_SLUG
+from practicum.accounts.models import Channel, MailWay, Notice, NoticeChoice
 from practicum.audit.models import Record
 from practicum.errors import Conflict, Invalid
+from practicum.evaluation.models import Run
+from practicum.gpus.models import Lease
 from practicum.portal import maintenance
 from practicum.portal.maintenance import announce, planned, withdraw
+from practicum.workspaces.models import Session
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SAID = "Notebooks go on. Hand in before six."
@@ -155,3 +163,69 @@ def test_what_an_admin_writes_is_text_and_no_markup(admin: Any, intern: Any, cli
     page = client_of(intern).get("/account/").content.decode()
     assert "<script>x" not in page
     assert "&lt;script&gt;x" in page
+
+
+# --- Whoever is at work is told at once ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_work(
+    intern: Any, peer: Any, internship: Any, peer_internship: Any, hand_in: Any, now: datetime, settings: Any
+) -> None:
+    """Mira has a notebook in line, otto a run; the site has a mail server."""
+    settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example.org", "site@example.org"
+    lease = Lease.objects.create(user=intern, state="queued", duration=HOUR, requested_at=now)
+    Session.objects.create(
+        user=intern, internship=internship, lease=lease, state="queued", deadline=now + HOUR, requested_at=now
+    )
+    hand_in(peer_internship, number=1, state="queued")
+
+
+def told(kind: str) -> list[tuple[str, bool]]:
+    """Who was told, and whether by mail."""
+    found = Notice.objects.filter(kind=f"maintenance.{kind}").order_by("user__username")
+    return [(notice.user.username, notice.deliveries.filter(channel=Channel.MAIL).exists()) for notice in found]
+
+
+def test_who_has_a_notebook_or_work_under_way_is_told_at_once_and_nobody_else(
+    at_work: None,
+    admin: Any,
+    intern: Any,
+    peer: Any,
+    stranger: Any,
+    stranger_internship: Any,
+    hand_in: Any,
+    now: datetime,
+) -> None:
+    hand_in(stranger_internship, number=1, state="scored", value=0.9)
+    announced(admin, now)
+    assert told("announced") == sorted([(intern.username, True), (peer.username, True)])
+    notice = Notice.objects.get(user=intern)
+    assert SAID in notice.body
+    assert re.fullmatch(r"Maintenance from \w+ \d\d \w+, \d\d:\d\d to \d\d:\d\d \(.+\)", notice.subject)
+    announced(admin, now)
+    assert len(told("announced")) == 2, "the same is not told twice"
+
+
+def test_it_comes_as_each_of_them_chose(at_work: None, admin: Any, intern: Any, peer: Any, now: datetime) -> None:
+    kind = BY_SLUG["maintenance"]
+    NoticeChoice.objects.create(user=peer, kind=kind.slug, mail=MailWay.OFF)
+    announced(admin, now)
+    assert told("announced") == sorted([(intern.username, True), (peer.username, False)])
+    assert sending.send_waiting(now, channel=Channel.MAIL, clock=lambda: now)
+    assert [mail.to for mail in mail_of.outbox] == [[intern.email]]
+    assert SAID in mail_of.outbox[0].body
+
+
+def test_whoever_was_told_is_told_when_it_is_put_off_or_taken_back(
+    at_work: None, admin: Any, intern: Any, peer: Any, now: datetime
+) -> None:
+    announced(admin, now)
+    Run.objects.update(state="scored")
+    announced(admin, now, begins=4 * DAY)
+    assert len(told("withdrawn")) == 2
+    assert [name for name, _ in told("announced")].count(peer.username) == 1
+    withdraw(actor=admin, now=now)
+    assert [name for name, _ in told("withdrawn")].count(intern.username) == 2
+    announced(admin, now + HOUR, begins=4 * DAY - HOUR)
+    assert [name for name, _ in told("announced")].count(intern.username) == 3, "announced again, it is news again"

@@ -25,6 +25,10 @@ TOOLKIT = "1.17.8"
 NVIDIA_DRIVER = "525"
 
 
+# Knows which Compose the machine has, and what the site calls its parts (deploy/.env).
+PRACTICUM = "deploy/practicum"
+
+
 class State(StrEnum):
     """How a thing is. ``LOOK``: it works, and somebody should know; ``UNSEEN``: it can't be seen from here."""
 

@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from practicum.config.doctor.findings import Finding, State, ok, to_mend
+from practicum.config.doctor.findings import PRACTICUM, Finding, State, ok, to_mend
 
 SECONDS = 5
-SOON = timedelta(days=14)
+# A certificate that ends so soon was due long ago. Who renews them begins with a third of their time left; certificates are made
+# for 90 days, by Caddy's own authority for twelve hours.
+SOON, SOON_PART = timedelta(days=14), 6
 # Docker's port without TLS: whoever reaches it is root on this machine.
 OPEN_ENGINE_PORT = 2375
-Connect = Callable[[str, int], datetime]
+# From when a certificate is good, and until when.
+Term = tuple[datetime, datetime]
+Connect = Callable[[str, int], Term]
 
 
 def names(addresses: dict[str, str], *, resolve: Callable[..., Any] = socket.getaddrinfo) -> list[Finding]:
@@ -36,31 +40,32 @@ def names(addresses: dict[str, str], *, resolve: Callable[..., Any] = socket.get
     return found
 
 
-def certificates(addresses: dict[str, str], *, now: datetime, ends_at: Connect | None = None) -> list[Finding]:
-    """The certificates are believed, are of these names, and end no time soon."""
-    return [_certificate(what, url, now=now, ends_at=ends_at or certificate_ends_at) for what, url in addresses.items()]
+def certificates(addresses: dict[str, str], *, now: datetime, term: Connect | None = None) -> list[Finding]:
+    """The certificates are believed, are of these names, and were renewed in time."""
+    return [_certificate(what, url, now=now, term=term or certificate_term) for what, url in addresses.items()]
 
 
-def _certificate(what: str, url: str, *, now: datetime, ends_at: Connect) -> Finding:
+def _certificate(what: str, url: str, *, now: datetime, term: Connect) -> Finding:
     parts, name = urlsplit(url), f"certificate of the {what}"
     if parts.scheme != "https":
         return Finding(name, State.LOOK, f"{url} is not encrypted: for trying out on one machine alone")
-    see = "docker compose logs --tail=50 tls"
+    see = f"{PRACTICUM} logs tls"
     try:
-        end = ends_at(parts.hostname or "", parts.port or 443)
+        begin, end = term(parts.hostname or "", parts.port or 443)
     except ssl.SSLCertVerificationError as fault:
         mend = f"{see}\nPorts 80 and 443 must reach this server for a certificate to be made or renewed."
         return to_mend(name, f"browsers refuse it: {fault}", mend)
     except OSError as fault:
-        return to_mend(name, f"nothing answers there ({fault})", f"docker compose up -d tls\n{see}")
+        return to_mend(name, f"nothing answers there ({fault})", f"{PRACTICUM} start\n{see}")
     left = end - now
-    if left < SOON:
-        return to_mend(name, f"ends in {left.days} days, and was not renewed", see)
-    return ok(name, f"good for {left.days} days")
+    said = f"{left.days} days" if left >= timedelta(days=2) else f"{left / timedelta(hours=1):.0f} h"
+    if left < min(SOON, (end - begin) / SOON_PART):
+        return to_mend(name, f"ends in {said}, and was not renewed", see)
+    return ok(name, f"good for {said}")
 
 
-def certificate_ends_at(host: str, port: int) -> datetime:
-    """When the certificate there ends.
+def certificate_term(host: str, port: int) -> Term:
+    """From when the certificate there is good, and until when.
 
     Raises:
         ssl.SSLCertVerificationError: a browser would refuse it.
@@ -72,7 +77,8 @@ def certificate_ends_at(host: str, port: int) -> datetime:
         context.wrap_socket(plain, server_hostname=host) as tls,
     ):
         shown = tls.getpeercert() or {}
-    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), tz=UTC)
+    begin, end = (ssl.cert_time_to_seconds(str(shown[name])) for name in ("notBefore", "notAfter"))
+    return datetime.fromtimestamp(begin, tz=UTC), datetime.fromtimestamp(end, tz=UTC)
 
 
 def pages(addresses: dict[str, str], *, get: Callable[..., httpx.Response] = httpx.get) -> list[Finding]:
@@ -80,7 +86,7 @@ def pages(addresses: dict[str, str], *, get: Callable[..., httpx.Response] = htt
     found = []
     for what, url in addresses.items():
         service = {"site": "web", "hub": "hub"}[what]
-        mend = f"docker compose up -d {service}\ndocker compose logs --tail=50 {service}"
+        mend = f"{PRACTICUM} start\n{PRACTICUM} logs {service}"
         began = time.monotonic()
         try:
             answer = get(url, timeout=SECONDS)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 
-from practicum.config.doctor.findings import Finding, State, ok, to_mend
+from django.conf import settings
+
+from practicum.config.doctor.findings import PRACTICUM, Finding, State, ok, to_mend
 from practicum.engine.probe import Reached, Tried
 from practicum.engine.reach import OPEN, UNKNOWN
 from practicum.errors import EngineError
@@ -21,7 +23,7 @@ def network(ask: Callable[[], Reached], *, is_production: bool) -> list[Finding]
         found = ask()
     except EngineError as fault:
         said = f"not tried: {fault}"
-        mend = "docker compose up -d"
+        mend = f"{PRACTICUM} start"
         return [to_mend(NAME, said, mend)] if is_production else [Finding(NAME, State.UNSEEN, said)]
     return [*_doors(found), *_others(found, is_production=is_production), *_routes(found, is_production=is_production)]
 
@@ -30,7 +32,7 @@ def _doors(found: Reached) -> list[Finding]:
     return [
         ok("notebooks reach", tried.what)
         if tried.is_reached
-        else to_mend("notebooks reach", f"not {tried.what} ({_why(tried)})", f"{MEND}\ndocker compose ps")
+        else to_mend("notebooks reach", f"not {tried.what} ({_why(tried)})", f"{MEND}\n{PRACTICUM} status")
         for tried in found.doors
     ]
 
@@ -62,5 +64,8 @@ def _routes(found: Reached, *, is_production: bool) -> list[Finding]:
     if found.is_internal:
         return [ok("notebooks' way out", "none but the egress proxy")]
     said = "their network has a way out of its own beside the egress proxy"
-    mend = "docker compose down\ndocker network rm practicum-notebooks\ndocker compose up -d"
+    mend = (
+        "When no notebook runs, for all stop:\n"
+        f"{PRACTICUM} down\ndocker network rm {settings.PRACTICUM_NETWORK}\n{PRACTICUM} start"
+    )
     return [Finding("notebooks' way out", State.MEND if is_production else State.LOOK, said, mend)]

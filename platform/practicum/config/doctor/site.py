@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from practicum.config.doctor import findings as rules
-from practicum.config.doctor.findings import Finding, State, is_below, of_version, ok, to_mend
+from practicum.config.doctor.findings import PRACTICUM, Finding, State, is_below, of_version, ok, to_mend
 from practicum.gpus.models import Server, SlotKind
 from practicum.gpus.selectors import silent_servers
 from practicum.lib import backups
@@ -41,7 +41,7 @@ def database(*, now: datetime) -> list[Finding]:
     """It answers, fast, with every migration done; its version, its clock."""
     began = time.monotonic()
     if not health.database_answers():
-        mend = "docker compose up -d database\ndocker compose logs --tail=50 database"
+        mend = f"{PRACTICUM} start\n{PRACTICUM} logs database"
         return [to_mend("database", "it does not answer", mend)]
     seconds = time.monotonic() - began
     state = State.LOOK if seconds > SLOW_SECONDS else State.OK
@@ -50,7 +50,7 @@ def database(*, now: datetime) -> list[Finding]:
         found += _postgresql(now=now) if connection.vendor == "postgresql" else _sqlite()
         found.append(_migrations())
     except DatabaseError as fault:
-        found.append(to_mend("database", f"it refused: {fault}".strip(), "docker compose logs --tail=50 database"))
+        found.append(to_mend("database", f"it refused: {fault}".strip(), f"{PRACTICUM} logs database"))
     return found
 
 
@@ -155,7 +155,7 @@ def signs_of_life(*, now: datetime) -> list[Finding]:
     beat = health.worker_seen_at()
     if beat is None or not health.is_at_work(beat, now=now):
         said = "never seen" if beat is None else f"not seen for {(now - beat).total_seconds():.0f} s"
-        mend = "docker compose up -d worker\ndocker compose logs --tail=50 worker"
+        mend = f"{PRACTICUM} start\n{PRACTICUM} logs worker"
         found = [to_mend("worker", f"{said}: evaluations and notebooks wait", mend)]
     else:
         found = [ok("worker", f"seen {(now - beat).total_seconds():.0f} s ago")]
@@ -168,9 +168,11 @@ def signs_of_life(*, now: datetime) -> list[Finding]:
                 if server.seen_at is None
                 else f"silent for {(now - server.seen_at).total_seconds():.0f} s"
             )
-            found.append(
-                to_mend(name, said, "On that machine: docker compose up -d agent && docker compose logs agent")
+            mend = (
+                f"Where the site runs: {PRACTICUM} start, then {PRACTICUM} logs agent\n"
+                "On another machine: docker start practicum-agent, then docker logs --tail=50 practicum-agent"
             )
+            found.append(to_mend(name, said, mend))
         else:
             found.append(ok(name, "reports"))
         found += _driver(server)
