@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -131,7 +132,8 @@ def planted(system: System, watched: Watched) -> Planted:
     """What each process wrote after all was planted."""
     assert watched.site
     planting = Planting(system)
-    browser = asyncio.run(signed_in(system))
+    with ThreadPoolExecutor(1) as thread:  # another test's browser may keep a loop in this one
+        browser = thread.submit(asyncio.run, signed_in(system)).result()
     at_the_site(planting)
     at_the_hub(planting)
     at_agent_and_worker(planting)

@@ -98,14 +98,14 @@ function tellTimes() {
 // Times are written in the site's zone, which the footer names; where the reader's clock says another hour, that is said too.
 const writeOwn = new Intl.DateTimeFormat(undefined, { weekday: "short", hour: "2-digit", minute: "2-digit" });
 
-function minutesAhead(moment) {
-  const [, sign, hours, minutes] = moment.match(/([+-])(\d\d):(\d\d)$/) ?? ["", "+", 0, 0];
-  return -new Date(moment).getTimezoneOffset() - Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
+function minutesAhead(written, moment = new Date(written)) {
+  const [, sign, hours, minutes] = written.match(/([+-])(\d\d):?(\d\d)$/) ?? ["", "+", 0, 0];
+  return -moment.getTimezoneOffset() - Number(`${sign}1`) * (Number(hours) * 60 + Number(minutes));
 }
 
 function tellOwnClock() {
-  for (const zone of document.querySelectorAll("[data-site-now]")) {
-    const ahead = minutesAhead(zone.dataset.siteNow), away = Math.abs(ahead);
+  for (const zone of document.querySelectorAll("[data-site-zone]")) {
+    const ahead = minutesAhead(zone.dataset.siteZone, new Date()), away = Math.abs(ahead);
     if (!ahead) continue;
     const length = [away >= 60 ? `${Math.floor(away / 60)} h` : "", away % 60 ? `${away % 60} min` : ""].filter(Boolean).join(" ");
     zone.textContent = ` (your clock: ${length} ${ahead > 0 ? "ahead" : "behind"})`;
