@@ -90,11 +90,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     from tests.attacks import report as table
 
     if report.when == "teardown":
-        for facts in (facts for name, facts in report.user_properties if name == table.PROPERTY):
-            line = Result(**facts)
-            table.LINES[:] = [each for each in table.LINES if (each.group, each.name) != (line.group, line.name)] + [
-                line
-            ]
+        made = [Result(**facts) for name, facts in report.user_properties if name == table.PROPERTY]
+        again = {(line.group, line.name) for line in made}
+        table.LINES[:] = [line for line in table.LINES if (line.group, line.name) not in again] + made
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -341,7 +341,7 @@ def namespaces(machine: Machine) -> list[Path]:
     return [path for path, done in said.items() if "172.30.0.1/20" in done.stdout]
 
 
-def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: Lab) -> None:
+def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: Lab, tmp_path: Path) -> None:
     second = lab.pair.second
     assert "No container of this server is on practicum-servers yet." in lab.once(second), (
         "it does not even know it yet"
@@ -361,9 +361,21 @@ def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: L
         *words,
         *more,
     ]
-    following = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    told = tmp_path / "told"
+    with told.open("wb") as output:
+        following = subprocess.Popen(start, stdout=output, stderr=subprocess.STDOUT)
+    none_yet, loaded = (
+        "No container of this server is on practicum-servers yet.",
+        "The rules were loaded in practicum-servers.",
+    )
+
+    def say_none(times: int) -> None:
+        """It looks every so many seconds, and has now said so many times that there is none."""
+        wait_for(lambda: told.read_text().splitlines().count(none_yet) == times, seconds=20, what=told.read_text)
+
     try:
-        for _ in range(2):  # the network goes from the server with its last container, and comes anew
+        say_none(1)
+        for n in (2, 3):  # the network goes from the server with its last container, and comes anew
             for name in ("notebook-2", "notebook-3"):
                 lab.notebook(second, name)
             near, _ = lab.addresses(second, "notebook-3")
@@ -372,10 +384,10 @@ def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: L
             assert lab.words(second, "notebook-2", DOORS, are_doors=True) == [reach.OPEN] * 3
             second.ask("rm", "--force", "notebook-2", "notebook-3")
             wait_for(lambda: not namespaces(second), seconds=20, what="the network goes")
+            say_none(n)
     finally:
         following.terminate()
-        said, _ = following.communicate(timeout=20)
-    lines = said.splitlines()
-    assert lines[0] == "No container of this server is on practicum-servers yet."
-    # Said once where it came anew between two looks; that the rules hold was asked each time, above.
-    assert "The rules were loaded in practicum-servers." in lines, said
+        following.wait(timeout=20)
+    lines = told.read_text().splitlines()
+    assert lines[0] == none_yet
+    assert lines.count(loaded) == 2, lines

@@ -16,7 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import BigIntegerField, Case, F, Func, Q, When
+from django.db.models import BigIntegerField, Case, CharField, F, Func, Q, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -137,9 +138,16 @@ class Nearness:
     """Which servers have a person's files. Where only one engine is known, all have, and nothing is looked up for anybody."""
 
     def __init__(self, slots: Iterable[policy.Slot]) -> None:
-        is_one = bool(settings.PRACTICUM_VOLUME_DRIVER)
-        self.elsewhere = frozenset() if is_one else frozenset(Nodes(settings.PRACTICUM_DATA_DIR / "servers").names())
+        are_shared = bool(settings.PRACTICUM_VOLUME_DRIVER)
+        self.elsewhere = (
+            frozenset() if are_shared else frozenset(Nodes(settings.PRACTICUM_DATA_DIR / "servers").names())
+        )
         self.here = frozenset(slot.server for slot in slots) - self.elsewhere if self.elsewhere else frozenset()
+
+    @property
+    def server(self) -> Combinable:
+        """Of a lease, the server that its person's files are on; not looked up where it tells nothing."""
+        return F("user__home__server") if self.elsewhere else Value(None, output_field=CharField())
 
     def of(self, server: str | None) -> frozenset[str]:
         """Those that are as good as ``server``; a server without an engine of its own is the site's, as are files without one."""
@@ -164,7 +172,7 @@ def _leases(
         rows.values_list(
             "id", "user_id", "cohort_id", "pool_id", "purpose", "state", since, "duration",
             "slot_id", "slot__pool_id", Microseconds("lease_until"), Microseconds("reclaim_at"), "reservation_id", idle,
-            "user__home__server",
+            nearness.server,
         )
     ):  # fmt: skip
         if state == LeaseState.QUEUED:

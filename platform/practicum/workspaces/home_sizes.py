@@ -82,9 +82,9 @@ class Reading:
 
 def room_of(user: User) -> Room | None:
     """What the person's files took when they were measured last; None where they never were, or there is no limit."""
-    row = HomeSize.objects.filter(user=user).first()
     quota = int(settings.PRACTICUM_HOME_QUOTA_BYTES)
-    return Room(row.bytes, quota, row.largest, row.measured_at) if row and quota else None
+    row = HomeSize.objects.filter(user=user).first() if quota else None
+    return Room(row.bytes, quota, row.largest, row.measured_at) if row else None
 
 
 def measure_homes(now: datetime, *, engine: Engine) -> int:

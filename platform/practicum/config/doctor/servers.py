@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from practicum.config.doctor.findings import Finding, ok, to_mend
+from practicum.config.doctor.findings import PRACTICUM, Finding, ok, to_mend
 from practicum.engine import Engine
-from practicum.engine.authority import certificate_ends_at
+from practicum.engine.authority import PORT, certificate_ends_at
+from practicum.engine.base import HERE
 from practicum.engine.nodes import ask_all
 
 SECONDS = 20.0
@@ -19,10 +20,10 @@ def engines(engine: Engine, folder: Path, *, now: datetime) -> list[Finding]:
     """A finding for each engine, and one for its keys where it is reached over TLS. ``folder``: that of the nodes."""
     survey = ask_all(engine, lambda one: one.ping(), seconds=SECONDS)
     found = []
-    for name in sorted(engine.everywhere().keys() - {""}):
+    for name in sorted(engine.everywhere().keys() - {HERE}):
         what = f"engine of {name}"
         if survey.is_silent(name):
-            mend = f"On {name}: systemctl start docker; and port 2376 of it must be reached from here."
+            mend = f"On {name}: systemctl start docker; and port {PORT} of it must be reached from here."
             found.append(to_mend(what, str(survey.silent[name]), mend))
         else:
             found.append(ok(what, "answers"))
@@ -39,7 +40,5 @@ def _keys(name: str, node: Path, *, now: datetime) -> Finding:
         return ok(what, f"good for {left.days} days")
     address = (node / "address").read_text().strip().removeprefix("tcp://").rpartition(":")[0].strip("[]")
     said = f"end in {left.days} days, and with them all that this site does there" if left > timedelta() else "are over"
-    mend = (
-        f"deploy/practicum server add {name} --address {address} --by ADMIN --again   (then run there what it prints)"
-    )
+    mend = f"{PRACTICUM} server add {name} --address {address} --by ADMIN --again   (then run there what it prints)"
     return to_mend(what, said, mend)
