@@ -76,10 +76,17 @@ def load(plan: firewall.Plan, namespace: Path) -> bool:
 
 def once(plan: firewall.Plan, network: str, *, folder: Path) -> str:
     """One look; what to say of it."""
+    none_yet = f"No container of this server is on {network} yet."
     namespace = namespace_of(network, folder=folder)
     if namespace is None:
-        return f"No container of this server is on {network} yet."
-    return f"The rules {'were loaded' if load(plan, namespace) else 'hold'} in {network}."
+        return none_yet
+    try:
+        is_new = load(plan, namespace)
+    except firewall.CanNot:
+        if os.path.ismount(namespace):
+            raise
+        return none_yet  # the last container left it meanwhile
+    return f"The rules {'were loaded' if is_new else 'hold'} in {network}."
 
 
 def follow(plan: firewall.Plan, network: str, *, folder: Path) -> None:
