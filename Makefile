@@ -27,7 +27,7 @@ env: ## The development environment, from the lock files
 unit: env ## Unit tests only, on SQLite (three to five minutes on two cores)
 	$(PYTEST) -q -n auto --nomigrations -m "not keeping and not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
-test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing
+test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing (SHUFFLE=1: in random order)
 	@$(BIN)/python -m tests.tools.run
 
 attacks: env ## Every attack beside its weak control, as a table; fails at a hole (JSON=file writes it down)

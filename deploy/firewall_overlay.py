@@ -55,8 +55,12 @@ def namespace_of(network: str, *, folder: Path) -> Path | None:
             f"{network} is not internal: its containers have a way out past any rule. Make it anew with --internal."
         )
     found = [path for path in folder.glob("*-*") if facts["Id"].startswith(path.name.partition("-")[2][:ID_LENGTH])]
-    # The engine leaves the file of a namespace that is gone for a while; then nothing is mounted on it.
-    return next((path for path in found if path.name[:1].isdigit() and os.path.ismount(path)), None)
+    # The engine leaves the file of a namespace that is gone for a while; then nothing is mounted on it. It counts those that
+    # it makes while it knows the network: the latest is the one in use.
+    latest = {
+        int(path.name.partition("-")[0]): path for path in found if path.name[:1].isdigit() and os.path.ismount(path)
+    }
+    return latest[max(latest)] if latest else None
 
 
 def load(plan: firewall.Plan, namespace: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,21 @@ class World:
         self.docker("image", "rm", tag)
         return made
 
+    def unseen(self) -> str:
+        """The official image by a digest that this engine was never given: the same manifest with a line more.
+
+        An engine may keep a manifest that it has seen for a while, and then does not ask for it again.
+        """
+        kept = f"http://{self.registry.address}/v2/library/postgres/manifests"
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        known = httpx.get(f"{kept}/{OFFICIAL.partition(':')[2]}", headers={"Accept": kind})
+        assert known.status_code == 200, known.text
+        content = known.content + b"\n"
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        put = httpx.put(f"{kept}/{digest}", content=content, headers={"Content-Type": kind})
+        assert put.status_code == 201, put.text
+        return f"postgres@{digest}"
+
     def forget(self) -> None:
         """The engine has none but the image that all are made of."""
         for name in self.docker("image", "ls", "--format", "{{.ID}} {{.Repository}}").splitlines():
@@ -174,8 +190,7 @@ def test_without_the_registry_it_says_what_to_do(world: World) -> None:
 
 def test_what_is_not_of_its_digest_is_refused(world: World) -> None:
     world.push(generation="4")
-    pinned = pictures.pinned(OFFICIAL)
-    world.forget()
+    pinned = world.unseen()
     kept = world.registry.content(pinned.partition("@")[2])
     content = kept.read_bytes()
     kept.write_bytes(content.replace(b'"mediaType"', b'"MediaType"', 1))

@@ -101,7 +101,7 @@ class FakeSite:
             self.help.clear()
             self.shown.clear()
             self.claims = self.refreshes = self.userinfos = 0
-            self.away = False
+            self.away, self.browser_user = False, "ines"
 
     def expire(self) -> None:
         """All access tokens are over; refresh tokens are not."""

@@ -163,21 +163,18 @@ def test_another_persons_browser_opens_no_server_page_api_or_socket(hub: Hub, si
     site.leases["ines"] = lease("ines")
     hub.launch("ines")
     site.browser_user = "peer"
-    try:
-        with hub.browser() as peer:
-            peer.get(f"{hub.url}/hub/home")
-            xsrf = {"X-XSRFToken": peer.cookies.get("_xsrf", path="/hub/") or ""}
-            for method, path in [
-                ("GET", "/users/ines"),
-                ("POST", "/users/ines/server"),
-                ("DELETE", "/users/ines/server"),
-                ("POST", "/users/ines/tokens"),
-                ("GET", "/users/ines/tokens"),
-                ("POST", "/shares/ines/"),
-            ]:
-                answer = peer.request(method, f"{hub.url}/hub/api{path}", headers=xsrf)
-                assert answer.status_code in (403, 404), f"{method} {path}"
-            assert peer.get(f"{hub.url}/hub/spawn/ines").status_code in (403, 404)
-    finally:
-        site.browser_user = "ines"
+    with hub.browser() as peer:
+        peer.get(f"{hub.url}/hub/home")
+        xsrf = {"X-XSRFToken": peer.cookies.get("_xsrf", path="/hub/") or ""}
+        for method, path in [
+            ("GET", "/users/ines"),
+            ("POST", "/users/ines/server"),
+            ("DELETE", "/users/ines/server"),
+            ("POST", "/users/ines/tokens"),
+            ("GET", "/users/ines/tokens"),
+            ("POST", "/shares/ines/"),
+        ]:
+            answer = peer.request(method, f"{hub.url}/hub/api{path}", headers=xsrf)
+            assert answer.status_code in (403, 404), f"{method} {path}"
+        assert peer.get(f"{hub.url}/hub/spawn/ines").status_code in (403, 404)
     assert hub.server("ines")["ready"]

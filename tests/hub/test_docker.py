@@ -88,7 +88,7 @@ def test_a_container_gets_the_lease_and_nothing_more(
     host = made["HostConfig"]
     (request,) = host["DeviceRequests"]
     assert (request["Driver"], request["DeviceIDs"], request["Count"]) == ("nvidia", [GPU], 0)
-    assert (host["Memory"], host["MemorySwap"], host["CpuQuota"]) == (1 << 30, 1 << 30, 150_000)
+    assert (host["Memory"], host["MemorySwap"], host["CpuQuota"], host["CpuShares"]) == (1 << 30, 1 << 30, 150_000, 64)
     assert (host["PidsLimit"], host["ShmSize"]) == (256, 1 << 26)
     assert (host["CapDrop"], host["SecurityOpt"], host["Privileged"]) == (["ALL"], ["no-new-privileges"], False)
     assert (host["Init"], host["AutoRemove"], host["NetworkMode"]) == (True, True, f"{PREFIX}-net")
@@ -122,12 +122,9 @@ def test_jupyterlab_answers_its_owner_through_the_proxy_and_nobody_else(
         assert "jupyter-config-data" in owner.get(f"{hub.url}/user/ines/lab").text
         assert owner.get(f"{hub.url}/user/ines/api/status").status_code == 200
     site.browser_user = "peer"
-    try:
-        with hub.browser() as peer:
-            assert peer.get(f"{hub.url}/user/ines/lab").status_code in (403, 404)
-            assert peer.get(f"{hub.url}/user/ines/api/status").status_code == 403
-    finally:
-        site.browser_user = "ines"
+    with hub.browser() as peer:
+        assert peer.get(f"{hub.url}/user/ines/lab").status_code in (403, 404)
+        assert peer.get(f"{hub.url}/user/ines/api/status").status_code == 403
 
 
 def test_a_deactivated_persons_browser_loses_the_notebook(hub: Hub, site: FakeSite, lease: Lease) -> None:

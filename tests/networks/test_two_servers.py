@@ -333,7 +333,7 @@ def test_what_was_opened_before_the_rules_came_is_cut_and_a_switch_that_went_off
 def namespaces(machine: Machine) -> list[Path]:
     """Of the network, on a machine: of those with a bridge, the one with its addresses."""
     assert machine.engine is not None
-    found = (machine.engine.private.folder / "run" / "netns").glob("1-*")
+    found = (machine.engine.private.folder / "run" / "netns").glob("[0-9]*-*")
     said = {
         path: subprocess.run(["nsenter", f"--net={path}", "ip", "-4", "addr"], capture_output=True, text=True)
         for path in found
@@ -343,6 +343,7 @@ def namespaces(machine: Machine) -> list[Path]:
 
 def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: Lab, tmp_path: Path) -> None:
     second = lab.pair.second
+    wait_for(lambda: not namespaces(second), seconds=20, what="the network goes with the last of an earlier test")
     assert "No container of this server is on practicum-servers yet." in lab.once(second), (
         "it does not even know it yet"
     )
@@ -379,9 +380,10 @@ def test_the_rules_come_by_themselves_with_the_first_notebook_of_a_server(lab: L
             for name in ("notebook-2", "notebook-3"):
                 lab.notebook(second, name)
             near, _ = lab.addresses(second, "notebook-3")
-            held = lambda: lab.words(second, "notebook-2", [("tcp", near, PORT)]) == [reach.HELD]  # noqa: E731, B023
-            wait_for(held, seconds=10, what="the rules come")
-            assert lab.words(second, "notebook-2", DOORS, are_doors=True) == [reach.OPEN] * 3
+            wait_for(lambda n=n: told.read_text().splitlines().count(loaded) == n - 1, seconds=20, what=told.read_text)
+            assert lab.words(second, "notebook-2", [("tcp", near, PORT)]) == [reach.HELD]
+            doors = lambda: lab.words(second, "notebook-2", DOORS, are_doors=True)  # noqa: E731
+            wait_for(lambda doors=doors: doors() == [reach.OPEN] * 3, seconds=20, what=doors)
             second.ask("rm", "--force", "notebook-2", "notebook-3")
             wait_for(lambda: not namespaces(second), seconds=20, what="the network goes")
             say_none(n)

@@ -28,6 +28,9 @@ PATIENT = ("--reruns", "1", *(f"--only-rerun={kind}" for kind in ("RanOut", "Tim
 # Tables made from the models at once, which takes a tenth of the time. The migrations are run by the pass on PostgreSQL, and on
 # SQLite by every demo of the end-to-end tests; `make lint` sees that they give what the models say.
 TABLES = "--nomigrations"
+# Those that share real parts run in the order of their files, so that what passed here passes elsewhere, too. Unit tests are in
+# random order always, and SHUFFLE=1 puts all but the end-to-end tests so.
+ORDER = () if os.environ.get("SHUFFLE") else ("-p", "no:randomly")
 UNIT = "not keeping and not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
 
 
@@ -165,17 +168,17 @@ def main() -> int:
             passes.run("unit tests on PostgreSQL", *on_postgresql, env={"PRACTICUM_DATABASE_URL": address})
         env = engine_env | workspace
         # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
-        two = ("-n", "2", "--dist", "loadfile", TABLES, "-m", "not gpu")
-        passes.run("engine", "tests/engine", *two, env=env)
+        two = ("-n", "2", "--dist", "loadfile", TABLES, *ORDER, "-m", "not gpu")
+        passes.run("engine", "tests/engine", *two, *PATIENT, env=env)
         # These wait, for minutes that must pass and for pages to be quiet, more than they compute.
-        three = ("-n", "3", "--dist", "loadfile", TABLES, "-m", "not gpu")
+        three = ("-n", "3", "--dist", "loadfile", TABLES, *ORDER, "-m", "not gpu")
         passes.run("hub, workspace", "tests/hub", "tests/workspace", *three, *PATIENT, env=env)
         # Each has a server of its own, with an engine and a firewall, in a network namespace.
-        passes.run("networks", "tests/networks", TABLES, *PATIENT, env=env)
-        passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *PATIENT, env=env)
+        passes.run("networks", "tests/networks", TABLES, *ORDER, *PATIENT, env=env)
+        passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *ORDER, *PATIENT, env=env)
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
-        passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *PATIENT, env=env)
-        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, *PATIENT, env=env)
+        passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *ORDER, *PATIENT, env=env)
+        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, *ORDER, *PATIENT, env=env)
         passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=env)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -36,3 +37,15 @@ def test_a_fault_of_one_that_is_there_is_told(monkeypatch: pytest.MonkeyPatch) -
     plan: Any = None
     with pytest.raises(firewall.CanNot, match="Invalid argument"):
         firewall_overlay.once(plan, "servers", folder=Path("/run/docker/netns"))
+
+
+def test_of_a_network_that_came_anew_the_latest_namespace_is_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The earlier one is still going while the engine has made the next, whose number is one higher."""
+    facts = {"Driver": "overlay", "Internal": True, "Id": "abcdefghij0123456789"}
+    monkeypatch.setattr(firewall, "call", lambda *_, **__: json.dumps([facts]))
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name != "11-abcdefghij")
+    for name in ("2-abcdefghij", "9-abcdefghij", "10-abcdefghij", "11-abcdefghij", "12-another123", "lb_abcdefghi"):
+        (tmp_path / name).touch()
+    assert firewall_overlay.namespace_of("servers", folder=tmp_path) == tmp_path / "10-abcdefghij"
