@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -143,26 +144,32 @@ def test_a_home_that_is_not_what_was_kept_is_refused(kept_home: Any) -> None:
 
 # --- The guide ---
 
+# What deploy/practicum calls, where the worker is a process and what would run in its container runs here.
 SHIM = """#!{python}
 import os, signal, subprocess, sys
-words = sys.argv[1:]
-if words[:2] == ["compose", "stop"]:
+words = sys.argv[2:] if sys.argv[1:2] == ["compose"] else []
+pid = int(open({pid!r}).read()) if os.path.exists({pid!r}) else 0
+if words[:1] == ["stop"]:
     assert "worker" in words, words
-    pid = int(open({pid!r}).read())
     os.kill(pid, signal.SIGTERM)
-elif words[:4] == ["compose", "run", "--rm", "worker"]:
-    assert words[4:6] == ["python", "manage.py"], words
-    os.execv({python!r}, [{python!r}, {manage!r}, *words[6:]])
-elif words == ["compose", "up", "-d"]:
+    os.remove({pid!r})
+elif words == ["ps", "-q", "worker"]:
+    print("worker" if pid else "")
+elif words == ["exec", "-T", "worker", "true"] or words == ["version"]:
+    pass
+elif words[:5] in (["exec", "-T", "worker", "python", "manage.py"], ["run", "--rm", "--no-deps", "-T", "worker"]):
+    assert (words[0] == "exec") == bool(pid), words
+    os.execv({python!r}, [{python!r}, {manage!r}, *words[words.index("manage.py") + 1:]])
+elif words == ["up", "-d"]:
     subprocess.run([{python!r}, {manage!r}, "setup"], check=True)
 else:
-    sys.exit(f"not a command of the guide: {{words}}")
+    sys.exit(f"not a command of the guide: {{sys.argv}}")
 """
 
 
 @dataclass
 class Host:
-    """A machine on which the guide is followed: its lines are run by a shell, with its own folders and ``docker compose``."""
+    """A machine on which the guide is followed: a shell runs its lines, with ``deploy/practicum`` itself and its own folders."""
 
     site: Site
     folder: Path
@@ -170,20 +177,20 @@ class Host:
     def follow(self, lines: list[str], *, codes: tuple[int, ...] = ()) -> str:
         """What the lines print; each ends with 0, or as ``codes`` say."""
         said = ""
-        shims = self.folder / "bin"
-        shims.mkdir(parents=True, exist_ok=True)
+        shims, deploy = self.folder / "bin", self.folder / "deploy"
+        for each in (shims, deploy):
+            each.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "deploy/practicum", deploy)
+        (deploy / ".env").touch()
         facts = {"python": sys.executable, "manage": str(ROOT / "manage.py"), "pid": str(self.folder / "worker.pid")}
         (shims / "docker").write_text(SHIM.format(**facts))
-        (shims / "practicum").write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT / "manage.py"} "$@"\n')
-        for name in ("docker", "practicum"):
-            (shims / name).chmod(0o755)
+        (shims / "docker").chmod(0o755)
         environment = self.site.environment | {"PATH": f"{shims}:{os.environ['PATH']}"}
         for number, line in enumerate(lines):
             for there, here in (("/etc/practicum", "etc"), ("/var/backups", "backups"), ("/var/lib/practicum", "var")):
                 line = line.replace(there, str(self.folder.parent / here))
-            line = line.replace("deploy/practicum ", "practicum ")
             ended = subprocess.run(
-                ["sh", "-c", line], cwd=ROOT, env=environment, text=True, stdin=subprocess.DEVNULL,
+                ["sh", "-c", line], cwd=self.folder, env=environment, text=True, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300, check=False,
             )  # fmt: skip
             assert ended.returncode == (codes[number] if codes else 0), f"{line}\n{ended.stdout}"

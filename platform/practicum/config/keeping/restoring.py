@@ -69,7 +69,7 @@ def obstacles(restoration: Restoration) -> list[str]:
         )
     beat = worker_seen_at()
     if beat is not None and restoration.now - beat < WORKER_GONE:
-        found.append("The worker is running. Stop the site first: docker compose stop web worker hub agent")
+        found.append("The worker is running. Stop the site first: deploy/practicum stop web worker hub agent")
     found += _still_running(restoration)
     if not restoration.replaces:
         found += [f"This site is not empty: {what}." for what in occupied(restoration)]

@@ -27,7 +27,7 @@ from practicum.config.keeping.restoring import Restoration
 from practicum.lib.clock import utc_now
 
 NEXT = """Next:
-  1. Start the site: docker compose up -d
+  1. Start the site: deploy/practicum start
   2. Agents need new tokens. On this machine the start makes one; other servers: GPUs, the server's page, New token.
   3. Look at everything: practicum doctor
   4. Make a backup of the restored site: practicum backup
