@@ -23,6 +23,9 @@ LASTING_LABELS = (f"{LABEL}.managed", f"{LABEL}.instance", f"{LABEL}.kind")
 # From a network kept for documentation: nothing answers there. An engine that asks for names on a notebook's behalf would
 # otherwise ask the machine's own server, and a name that is asked for can say anything.
 NO_NAMES = ["192.0.2.53"]
+# The site's own services have Docker's 1024, an evaluation 128 (platform/practicum/engine/template.py): of processors that are
+# short, two hundred busy notebooks leave the pages what they need.
+CPU_SHARES = 64
 LOG_CONFIG = {"type": "json-file", "config": {"max-size": "5m", "max-file": "2"}}
 
 
@@ -90,6 +93,7 @@ def host_config(claim: Claim) -> dict[str, Any]:
         "security_opt": ["no-new-privileges"],
         "init": True,
         "ipc_mode": "private",
+        "cpu_shares": CPU_SHARES,
         "pids_limit": claim.pids,
         "shm_size": claim.shm_bytes,
         "memswap_limit": claim.memory_bytes,

@@ -32,19 +32,22 @@ PAGE_P99_SECONDS = 3.0
 LAUNCH_P95_SECONDS = 30.0
 SCORE_P95_SECONDS = 30.0
 MEMORY_MB = {"web": 1200, "worker": 300, "hub": 400, "proxy": 200, "agent": 100}
+ENOUGH = 100
+RARER = "rarer pages, together"
 NOT_PAGES = ("launch, whole", "hand-in to score, whole", "hub sign-in, whole")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything."""
+    """How much of everything. Who has a notebook opens a page more often than who is only signed in."""
 
     interns: int = 1000
     steps: tuple[int, ...] = (1, 10, 200)
     submissions_a_minute: float = 50.0
     seconds: float = 90.0
     page_every_seconds: float = 60.0
-    hub_page_every_seconds: float = 60.0
+    idle_page_every_seconds: float = 300.0
+    hub_page_every_seconds: float = 300.0
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Result:
 
     def ratios(self) -> list[tuple[str, float]]:
         """What is held against its limit, as a share of it: no more than 1 holds."""
-        pages = {what: values for what, values in self.seconds.items() if what not in NOT_PAGES}
+        pages = pages_of(self.seconds)
         slowest95 = max((percentile(values, 0.95) for values in pages.values()), default=0.0)
         slowest99 = max((percentile(values, 0.99) for values in pages.values()), default=0.0)
         last = self.memory[max(self.memory)] if self.memory else {}
@@ -97,6 +100,14 @@ class Result:
             "database": self.database, "took": self.took, "counts": self.counts,
             "ratios": dict(self.ratios()),
         }  # fmt: skip
+
+
+def pages_of(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
+    """The answers by page; those of pages that were asked for too rarely for a percentile to mean anything, together."""
+    pages = {what: values for what, values in seconds.items() if what not in NOT_PAGES}
+    rare = {what for what, values in pages.items() if len(values) < ENOUGH}
+    judged = {what: values for what, values in pages.items() if what not in rare}
+    return judged | ({RARER: [value for what in sorted(rare) for value in pages[what]]} if rare else {})
 
 
 async def measure(system: System, plan: Plan) -> Result:
@@ -149,10 +160,18 @@ async def everything(
 ) -> None:
     """Pages, the hub and submissions at their rates, for so many seconds; notebooks report all the time."""
     plan, before = result.plan, system.cpu_seconds()
+    owners, others = [notebook.browser for notebook in notebooks], interns[len(notebooks) :]
     until = time.monotonic() + plan.seconds
     mentor, admin = staff
     kinds = {
-        "pages": (len(interns) / plan.page_every_seconds, lambda _: crowd.any_page(crowd.chance.choice(interns))),
+        "pages of those with a notebook": (
+            len(owners) / plan.page_every_seconds,
+            lambda _: crowd.any_page(crowd.chance.choice(owners)),
+        ),
+        "pages of the others": (
+            len(others) / plan.idle_page_every_seconds,
+            lambda _: crowd.any_page(crowd.chance.choice(others)),
+        ),
         "pages of mentors": (0.5, lambda _: crowd.any_page(mentor, STAFF_PAGES)),
         "pages of admins": (0.2, lambda _: crowd.any_page(admin, ADMIN_PAGES)),
         "visits to the hub": (
@@ -220,7 +239,8 @@ def show(result: Result) -> bool:
     """Print the tables and the ratios; whether all hold."""
     print(f"  plan {asdict(result.plan)}")
     print(f"  {'':28}{'n':>7}{'p50':>9}{'p95':>9}{'p99':>9}   ms")
-    for what, values in sorted(result.seconds.items()):
+    pooled = {what: values for what, values in pages_of(result.seconds).items() if what == RARER}
+    for what, values in sorted((result.seconds | pooled).items()):
         figures = "".join(f"{percentile(values, q) * 1000:9.0f}" for q in (0.5, 0.95, 0.99))
         print(f"  {what:28}{len(values):7}{figures}")
     print("  PSS in MB (RSS; processes) by notebooks open")
@@ -243,7 +263,10 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--submissions", type=float, default=usual.submissions_a_minute, help="a minute")
     parser.add_argument("--seconds", type=float, default=usual.seconds, help="of everything at once")
     parser.add_argument(
-        "--every", type=float, default=usual.page_every_seconds, help="seconds between a person's pages"
+        "--every", type=float, default=usual.page_every_seconds, help="seconds between the pages of who has a notebook"
+    )
+    parser.add_argument(
+        "--idle-every", type=float, default=usual.idle_page_every_seconds, help="and between those of the others"
     )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     return parser.parse_args(argv)
@@ -252,7 +275,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 def plan_of(options: argparse.Namespace) -> Plan:
     """The plan that the options ask for."""
     steps = tuple(sorted({step for step in (1, 10) if step < options.notebooks} | {options.notebooks}))
-    return Plan(options.interns, steps, options.submissions, options.seconds, options.every)
+    return Plan(options.interns, steps, options.submissions, options.seconds, options.every, options.idle_every)
 
 
 def main(argv: Sequence[str] = ()) -> bool:

@@ -27,7 +27,7 @@ from tests.bench.load_fill import PASSWORD, PROJECT
 from tests.bench.load_system import HUB_HOST, SITE_HOST, System
 
 TIMEOUT = httpx.Timeout(60, connect=10)
-SIGN_INS_AT_ONCE = 8
+SIGN_INS_AT_ONCE = 4
 STARTS_AT_ONCE = 8
 LAUNCH_SECONDS = 90.0
 SCORED_SECONDS = 90.0

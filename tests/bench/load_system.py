@@ -17,10 +17,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 
 from tests.hub.harness import free_ports
 from tests.tools.check_deploy import SECRETS
@@ -175,8 +177,18 @@ class System:
         return {name: memory_of(process.pid, alone=name == "hub") for name, process in self.processes.items()}
 
     def cpu_seconds(self) -> dict[str, float]:
-        """Processor time so far, by process and its children that live."""
-        return {name: _cpu_of(process.pid, alone=name == "hub") for name, process in self.processes.items()}
+        """Processor time so far, by process and its children; the database's and the load generator's own too."""
+        used = {name: _cpu_of(process.pid, alone=name == "hub") for name, process in self.processes.items()}
+        used["database"] = _cpu_of(self._postmaster)
+        return used | {"load generator": _cpu_of(os.getpid(), alone=True)}
+
+    @cached_property
+    def _postmaster(self) -> int:
+        """The process that all of the database's are children of."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            row = connection.execute("SELECT pg_backend_pid()").fetchone()
+            assert row is not None
+            return psutil.Process(row[0]).ppid()
 
     def stop(self) -> None:
         """End them, and the notebooks that the hub leaves running; whatever is left after a while is killed."""
@@ -212,7 +224,7 @@ def memory_of(pid: int, *, alone: bool = False) -> Memory:
     return Memory(rss, pss, count)
 
 
-def _cpu_of(pid: int, *, alone: bool) -> float:
+def _cpu_of(pid: int, *, alone: bool = False) -> float:
     total = 0.0
     for process in _family(pid, alone=alone):
         try:

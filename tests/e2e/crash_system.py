@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ class Part:
     env: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+
+    def answers(self, address: str, fine: Sequence[int]) -> bool:
+        """It does; started anew where it ended by itself, as compose does: its port, say, was still somebody's."""
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+        return status_of(address) in fine
+
+    def end_of_log(self) -> str:
+        """What it said last."""
+        return f"{self.name} answers; its log ends: {self.log.read_text(errors='replace')[-1500:]}"
 
     def start(self) -> None:
         """It runs; whether it answers is another question."""
@@ -200,8 +211,10 @@ class CrashSystem:
         """These parts answer; of those without an address nothing is asked."""
         # A site whose worker is not there yet says 503, and so does a proxy whose hub is not.
         addresses = {"web": (f"{self.site}/health/", (200, 503)), "hub": (f"{self.hub}/hub/api/", (200,))}
-        for address, fine in (addresses[name] for name in names if name in addresses):
-            wait_for(lambda at=address, fine=fine: status_of(at) in fine, what=address, seconds=120)  # type: ignore[misc]
+        for name in names:
+            if name in addresses:
+                part, (address, fine) = self.parts[name], addresses[name]
+                wait_for(partial(part.answers, address, fine), what=part.end_of_log, seconds=120, every=0.2)
 
     def kill(self, name: str) -> None:
         """kill -9 of one of the five."""

@@ -231,9 +231,20 @@ class DrillSystem(CrashSystem):
         return psutil.Process(process.pid).pid
 
     def typed(self, line: str) -> str:
-        """What a line of the operator's guide prints, where the programs of ``docker compose`` are the parts."""
+        """What a line of the operator's guide prints, where the services are the parts."""
         line = line.replace("https://$SITE_HOST", self.site)
         match line.split():
+            case ["deploy/practicum", "start", name]:
+                self.start_again(name)
+                return ""
+            case ["deploy/practicum", "restart", name]:
+                self.kill(name)
+                self.start_again(name)
+                return ""
+            case ["deploy/practicum", "logs", tail, name]:
+                lines = int(tail.removeprefix("--tail="))
+                log = self.database.folder / "log" if name == "database" else self.parts[name].log
+                return subprocess.run(["tail", f"-n{lines}", log], capture_output=True, text=True, check=True).stdout
             case ["deploy/practicum", *words]:
                 program = self.with_names([self.parts["agent"].command[0], "manage.py", *words])
                 env = self.env_of_worker | self.own_clock()
@@ -241,17 +252,6 @@ class DrillSystem(CrashSystem):
                 assert "Traceback" not in made.stderr, made.stderr
                 assert made.returncode == 0 or words[0] == "doctor", made.stderr
                 return made.stdout
-            case ["docker", "compose", "up", "-d", name]:
-                self.start_again(name)
-                return ""
-            case ["docker", "compose", "restart", name]:
-                self.kill(name)
-                self.start_again(name)
-                return ""
-            case ["docker", "compose", "logs", tail, name]:
-                lines = int(tail.removeprefix("--tail="))
-                log = self.database.folder / "log" if name == "database" else self.parts[name].log
-                return subprocess.run(["tail", f"-n{lines}", log], capture_output=True, text=True, check=True).stdout
         return subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
 
     def doctor(self, *parts: str) -> Mapping[str, str]:

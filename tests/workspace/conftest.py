@@ -129,12 +129,14 @@ def running_lab(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def lab(running_lab: Lab) -> Lab:
-    """The lab with a fresh project, no kernels or terminals, and a site with two scored submissions."""
+    """The lab with a fresh project and layout, no kernels or terminals, and a site with two scored submissions."""
     for kind in ("sessions", "terminals"):
         for each in running_lab.ask(f"/api/{kind}"):
             running_lab.request(
                 f"/api/{kind}/{each.get('id') or each['name']}", method="DELETE", token=running_lab.token
             )
+    # The layout that an earlier page left, perhaps half made, is no other test's.
+    shutil.rmtree(running_lab.home / ".jupyter" / "lab" / "workspaces", ignore_errors=True)
     shutil.rmtree(running_lab.project)
     running_lab.project.mkdir()
     _write_project(running_lab.project)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import zipfile
 from io import BytesIO
+from typing import Any
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
@@ -176,6 +177,30 @@ def test_a_warning_of_the_site_is_shown(lab: Lab, page: Page) -> None:
 
     expect(page.locator(".pr-panel [role=alert]")).to_contain_text("Nothing has run for 20 minutes. It stops at")
     expect(page.locator(".Toastify__toast", has_text="Nothing has run for 20 minutes.")).to_be_visible()
+
+
+def test_the_panel_is_open_at_the_first_visit_and_afterwards_as_it_was_left(lab: Lab, page: Page) -> None:
+    def kept() -> dict[str, Any]:
+        """What JupyterLab keeps of the last visit."""
+        files = list((lab.home / ".jupyter/lab/workspaces").glob("*.jupyterlab-workspace"))
+        return dict(json.loads(files[0].read_text())["data"]) if files else {}
+
+    lab.open(page)
+    page.goto("about:blank")
+    assert "practicum:panel-shown" not in kept(), "a visit of a moment is none"
+    lab.open(page)
+    half_written = (ValueError, KeyError)
+    wait_for(lambda: kept()["practicum:panel-shown"], seconds=30, what="the visit counts", not_yet=half_written)
+
+    page.locator(".jp-SideBar.jp-mod-right [data-id=practicum-panel]").click()
+
+    expect(page.locator(".pr-panel")).to_be_hidden()
+    is_collapsed = lambda: kept()["layout-restorer:data"]["right"]["collapsed"]  # noqa: E731
+    wait_for(is_collapsed, seconds=30, what="the layout is kept", not_yet=half_written)
+    page.reload()
+    page.wait_for_selector(".jp-NotebookPanel-toolbar [data-jp-item-name=practicum-submit]", timeout=60_000)
+    page.wait_for_selector(".pr-panel .pr-title", state="attached")
+    expect(page.locator(".pr-panel")).to_be_hidden()
 
 
 PLACE = {"place": 3, "why": "All 8 slots are held; 2 people of your cohort are before you.", "take_by": None}

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from practicum.lib.garbage import spare_what_is_loaded
+
 MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own is made in it
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 FORMAT = os.environ.get("PRACTICUM_LOG_FORMAT") or "line"
@@ -38,6 +40,12 @@ logconfig_dict: dict[str, Any] = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False}},
 }
+
+
+def post_worker_init(worker: Any) -> None:
+    """The site is loaded; from now on requests are answered."""
+    del worker
+    spare_what_is_loaded()
 
 
 def child_exit(server: Any, worker: Any) -> None:

@@ -19,6 +19,9 @@ from practicum.engine import seccomp
 from practicum.engine.base import LABEL_MANAGED, ContainerSpec, Inside, Labels, Mount, Program, Word
 
 USER_ID = 1000
+# Docker gives the site's own services 1024, and a notebook has 64 (hub/practicum_hub/claim.py): where processors are short, pages
+# come first, then the evaluations, whose time is limited, and what they leave is the notebooks'.
+CPU_SHARES = 128
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def options_of(spec: ContainerSpec, *, copies: Sequence[Copy] = ()) -> dict[str,
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,
         "nano_cpus": int(limits.cpus * 1e9),
+        "cpu_shares": CPU_SHARES,
         "ulimits": [
             Ulimit(name="nofile", soft=1024, hard=1024),
             Ulimit(name="core", soft=0, hard=0),

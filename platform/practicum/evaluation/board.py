@@ -142,11 +142,18 @@ def versions_with_board(user: User, *, slug: str, cohort: Cohort) -> list[Projec
 
 
 def board_of(
-    cohort: Cohort | None, *, version: ProjectVersion, viewer: User, now: datetime, about: Internship | None = None
+    cohort: Cohort | None,
+    *,
+    version: ProjectVersion,
+    viewer: User,
+    now: datetime,
+    about: Internship | None = None,
+    is_short: bool = False,
 ) -> Board:
     """The board of a cohort on a version: a fixed number of queries, however many interns.
 
-    ``about`` is the internship that counts as one's own; without it, the viewer's.
+    ``about`` is the internship that counts as one's own; without it, the viewer's. ``is_short``: places and scores alone,
+    without the chart, and no minutes.
     """
     if cohort is None:
         rows = _with_baseline([], version=version, has_final=False)
@@ -155,15 +162,17 @@ def board_of(
     board = _field_of(cohort, version=version, viewer=viewer, terms=terms, about=about)
     has_final = terms.is_released or not viewer.is_intern
     is_by_final = terms.is_released or (has_final and terms.is_closed(now=now))
-    ranked = _ranked(board, has_final=has_final)
+    ranked = _ranked(board, has_final=has_final, has_minutes=not is_short)
     if is_by_final:
         ranked.sort(key=lambda row: row.final_rank or 0)
     return Board(
         cohort=cohort,
         version=version,
-        rows=_with_baseline(ranked, version=version, has_final=has_final, is_by_final=is_by_final),
+        rows=_with_baseline(
+            ranked, version=version, has_final=has_final, is_by_final=is_by_final, has_minutes=not is_short
+        ),
         waiting=len(board.peers) - len(ranked),
-        chart=_chart(board, cohort=cohort),
+        chart=None if is_short else _chart(board, cohort=cohort),
         terms=terms,
         has_final=has_final,
         is_by_final=is_by_final,
@@ -211,13 +220,12 @@ def _aliases(cohort: Cohort, *, terms: Terms, version: ProjectVersion) -> dict[i
     return neutral_names(everyone.values_list("pk", flat=True), hidden_through=terms.hidden_through)
 
 
-def _ranked(board: _Field, *, has_final: bool) -> list[Row]:
+def _ranked(board: _Field, *, has_final: bool, has_minutes: bool) -> list[Row]:
     """The interns with a score in time, in the order of the shown ranks."""
     scored = [(peer, best) for peer in board.peers if (best := board.standings[peer.pk].told_best) is not None]
     scored.sort(key=lambda pair: (board.sign * pair[1].told, pair[1].at, pair[1].submission_id))
-    minutes = _gpu_minutes(
-        _behind(board, peer=peer, best=best, has_final=has_final).submission_id for peer, best in scored
-    )
+    behind = [_behind(board, peer=peer, best=best, has_final=has_final).submission_id for peer, best in scored]
+    minutes = _gpu_minutes(behind if has_minutes else [])
     rows = [
         _row(board, peer=peer, best=best, rank=rank, minutes=minutes)
         for rank, (peer, best) in enumerate(scored, start=1)
@@ -226,7 +234,7 @@ def _ranked(board: _Field, *, has_final: bool) -> list[Row]:
 
 
 def _gpu_minutes(submissions: Iterable[int]) -> dict[int, float]:
-    return {pk: minutes.gpu for pk, minutes in minutes_of(submissions).items()}
+    return {pk: minutes.gpu for pk, minutes in minutes_of(submissions).items()} if submissions else {}
 
 
 def _behind(board: _Field, *, peer: Internship, best: Point, has_final: bool) -> Point:
@@ -289,7 +297,7 @@ def _url(board: _Field, *, peer: Internship, point: Point) -> str:
 
 
 def _with_baseline(
-    rows: list[Row], *, version: ProjectVersion, has_final: bool, is_by_final: bool = False
+    rows: list[Row], *, version: ProjectVersion, has_final: bool, is_by_final: bool = False, has_minutes: bool = True
 ) -> list[Row]:
     shown = baselines_of([version])[version.pk]
     if shown is None:
@@ -297,7 +305,7 @@ def _with_baseline(
     final = final_baselines_of([version])[version.pk] if has_final else None
     pinned = Row(
         rank=None, name="Baseline", value=shown, at=None, submissions=1, url="", is_baseline=True, final=final,
-        minutes=sum(_gpu_minutes(_baseline_submissions(version)).values()),
+        minutes=sum(_gpu_minutes(_baseline_submissions(version) if has_minutes else []).values()),
     )  # fmt: skip
     sign = -1 if version.higher_is_better else 1
 

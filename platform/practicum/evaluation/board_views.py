@@ -20,12 +20,22 @@ from practicum.internships.models import Cohort
 from practicum.lib.clock import utc_now
 from practicum.submissions.selectors import submission_for
 
+FIRST_ROWS = 50
+FEW_MORE = 10
+
 
 @signed_in
 @require_safe
 def leaderboard(request: PersonRequest, slug: str) -> HttpResponse:
-    """The board of one cohort on one project."""
+    """The board of one cohort on one project: its first rows, or with ``?all=1`` all of them."""
     return _page(request, slug=slug, cohort_slug=request.GET.get("cohort", ""), number=request.GET.get("version", ""))
+
+
+def _first_rows(rows: list[board.Row]) -> list[board.Row]:
+    """The first places, and the viewer's own and the baseline wherever they stand; all where few more are left."""
+    if len(rows) <= FIRST_ROWS + FEW_MORE:
+        return rows
+    return [row for place, row in enumerate(rows) if place < FIRST_ROWS or row.is_own or row.is_baseline]
 
 
 def _page(
@@ -42,6 +52,7 @@ def _page(
     versions = board.versions_with_board(request.user, slug=slug, cohort=shown.cohort) if shown.cohort else []
     facts: dict[str, Any] = {
         "board": shown,
+        "rows": shown.rows if "all" in request.GET else _first_rows(shown.rows),
         "cohorts": cohorts,
         "versions": versions,
         "version": shown.version,

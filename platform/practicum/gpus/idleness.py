@@ -36,6 +36,11 @@ class Rule:
 RULE = Rule()
 
 
+def looked_back(worked_at: datetime, *, rule: Rule = RULE) -> datetime:
+    """From when on looks and reports can tell of work after ``worked_at``: nothing is believed for longer."""
+    return worked_at - rule.waiting_after - rule.lost_after
+
+
 @dataclass(frozen=True)
 class Sample:
     """One look of the agent at a lease. ``gpu_percent`` is None where the driver can't tell."""

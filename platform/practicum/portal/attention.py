@@ -4,7 +4,7 @@ queries. The rules are in ``internships.signals``, what they are told in ``work`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
@@ -53,9 +53,19 @@ def rows_for(viewer: User, *, now: datetime) -> list[Row]:
     return sorted(rows, key=lambda row: -len(row.signals))
 
 
+def own_row(progress: Progress, *, now: datetime) -> Row | None:
+    """What an intern is told of their own internship; None where it is not active or has not begun."""
+    row = progress.internship
+    has_begun = row.state == InternshipState.ACTIVE and row.cohort.starts_on <= localdate(now)
+    return _rows_with([progress], now=now)[0] if has_begun else None
+
+
 def rows_of(internships: Iterable[Internship], *, viewer: User, now: datetime) -> list[Row]:
     """A row for each, in the order given."""
-    progress = progress_of(internships, today=localdate(now), viewer=viewer)
+    return _rows_with(progress_of(internships, today=localdate(now), viewer=viewer), now=now)
+
+
+def _rows_with(progress: Sequence[Progress], *, now: datetime) -> list[Row]:
     works = work_of([one.internship for one in progress], now=now)
     rows = []
     for one in progress:

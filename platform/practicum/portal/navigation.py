@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from practicum.accounts.models import Role, User
-from practicum.internships.selectors import current_internship_of
+from practicum.internships.selectors import current_project_of
 
 Link = tuple[str, str, str]
 
@@ -74,10 +74,9 @@ def _links_of_intern(user: User) -> list[Link]:
         ("Notebook", "terminal", reverse("workspaces:notebook")),
         ("Submissions", "send", reverse("portal:submissions")),
     ]
-    internship = current_internship_of(user)
-    if internship is None:
+    slug = current_project_of(user)
+    if slug is None:
         return [*links, ("Projects", "journal-text", reverse("catalog:projects"))]
-    slug = internship.version.project.slug
     return [
         *links,
         ("Leaderboard", "bar-chart-steps", reverse("evaluation:leaderboard", args=[slug])),

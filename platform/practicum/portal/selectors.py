@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Prefetch, Q, QuerySet
 
 from practicum.accounts.models import User
 from practicum.audit.models import Record
-from practicum.evaluation.findings import Finding, findings_of
+from practicum.evaluation.findings import Finding, finding_of_point, findings_of
 from practicum.evaluation.models import OPEN_RUN_STATES, Run, RunState
 from practicum.evaluation.standings import Standing, standings_of
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState, Slot
@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 class SubmissionLine:
     """A submission as lists show it: its state in one word, its score, the difference, the review's state.
 
-    ``is_better``: than the baseline, by a test; None where the two are not distinguishable.
+    ``finding``: what its score says beside the baseline; None where there is none, or it is not told.
     ``words`` stand in place of a score that is not told; ``counts``: it is the one that ranks.
     """
 
@@ -38,9 +38,14 @@ class SubmissionLine:
     review: Review | None
     score: float | None
     difference: float | None
-    is_better: bool | None
+    finding: Finding | None
     words: str = ""
     counts: bool = False
+
+    @property
+    def is_better(self) -> bool | None:
+        """Than the baseline, by a test; None where the two are not distinguishable."""
+        return self.finding.is_better if self.finding else None
 
     @property
     def state(self) -> str:
@@ -145,6 +150,13 @@ def submission_lines(internship: Internship, *, standing: Standing, limit: int) 
     return [_line(row, standing=standing, finding=findings.get(row.pk)) for row in shown]
 
 
+def finding_of_best(standing: Standing, *, lines: Sequence[SubmissionLine]) -> Finding | None:
+    """The finding of the best score, which one of these lines mostly has."""
+    best = standing.best
+    known = (line.finding for line in lines if best is not None and line.submission.pk == best.submission_id)
+    return next(known, None) or finding_of_point(best)
+
+
 def _line(submission: Submission, *, standing: Standing, finding: Finding | None) -> SubmissionLine:
     runs: list[Run] = submission.by_attempt  # type: ignore[attr-defined]
     point, counted = standing.point_of(submission.pk), standing.counted
@@ -156,7 +168,7 @@ def _line(submission: Submission, *, standing: Standing, finding: Finding | None
         review=_decided(submission),
         score=score,
         difference=difference,
-        is_better=finding.is_better if finding else None,
+        finding=finding,
         words=standing.words(point) if point is not None and score is None else "",
         counts=point is not None and point == counted,
     )

@@ -141,7 +141,9 @@ def _final(submission: Submission, *, standing: Standing, viewer: User, now: dat
 
 def top_of_board(internship: Internship, *, viewer: User, now: datetime) -> dict[str, Any]:
     """The first of the cohort's board, with the baseline and the submission's own intern wherever they stand."""
-    board = board_of(internship.cohort, version=internship.version, viewer=viewer, now=now, about=internship)
+    board = board_of(
+        internship.cohort, version=internship.version, viewer=viewer, now=now, about=internship, is_short=True
+    )
     rows = [
         row
         for row in board.rows

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_safe
 from practicum.accounts.access import PersonRequest, admins_only, interns_only, signed_in, staff_only
 from practicum.accounts.models import Role
 from practicum.credentials.selectors import certificate_of
-from practicum.evaluation.findings import finding_of_point
 from practicum.evaluation.standings import standings_of
 from practicum.gpus.selectors import usage_series
 from practicum.internships.application_selectors import applications_of, open_to
@@ -29,7 +28,7 @@ from practicum.internships.selectors import (
 from practicum.lib.clock import utc_now
 from practicum.portal import charts, selectors, submissions
 from practicum.portal import health as parts_of_system
-from practicum.portal.attention import rows_for
+from practicum.portal.attention import own_row, rows_for
 from practicum.portal.forms import EndForm, MentorForm
 from practicum.portal.maintenance import planned
 from practicum.portal.standing import standings
@@ -65,6 +64,7 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
     (progress,) = selectors.progress_of([internship], today=today, viewer=request.user)
     standing = progress.standing
     session = open_session_of(request.user)
+    lines = selectors.submission_lines(internship, standing=standing, limit=5)
     facts: dict[str, Any] = {
         "progress": progress,
         "internship": internship,
@@ -72,14 +72,14 @@ def _intern_home(request: PersonRequest) -> HttpResponse:
         "days_left": days_left(internship, today=today),
         "session": session,
         "gpu_line": standing_of(session, now=utc_now()) if session is not None else None,
-        "lines": selectors.submission_lines(internship, standing=standing, limit=5),
-        "finding": finding_of_point(standing.best),
+        "lines": lines,
+        "finding": selectors.finding_of_best(standing, lines=lines),
         "feedback": feedback_for(request.user),
         "certificate": certificate_of(internship.pk),
         "clock": clock_of(internship.mentor, now=utc_now()),
         "wait": own_wait(internship, now=utc_now()),
         "chart": charts.progress(standing, cohort=internship.cohort),
-        "own_rows": rows_for(request.user, now=utc_now()),
+        "own_row": own_row(progress, now=utc_now()),
     }
     return render(request, "portal/home_intern.html", facts)
 

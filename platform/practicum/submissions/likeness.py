@@ -7,9 +7,11 @@ hands out (starter notebook, baseline, evaluator) is left out. Files are read as
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from django.db import transaction
@@ -20,12 +22,14 @@ from practicum.internships.models import is_proper
 from practicum.lib.files import read_regular
 from practicum.submissions.models import Likeness, Submission
 from practicum.submissions.rules import ARTIFACT, NOTEBOOK
-from practicum.submissions.similarity import Alike, Fingerprint, Text, compare, fingerprint, grams_of
+from practicum.submissions.similarity import Alike, Fingerprint, Text, compare, fingerprint, grams_of, would_flag
 
 FILE_BYTES = 2 * 1024**2
 CODE_BYTES = 200_000
 MOST_FILES = 40
 MOST_OTHERS = 200
+READ = (".py", NOTEBOOK)
+HASHES_KEPT, PROJECTS_KEPT = 1024, 16  # at most 100 KB of a submission, mostly 4
 
 
 def compare_next(*, now: datetime) -> bool:
@@ -67,40 +71,59 @@ def _alike_ones(submission: Submission) -> list[tuple[Submission, Alike]]:
     assert submission.internship is not None
     others = Submission.objects.filter(is_proper("internship__"), version=submission.version)
     others = others.exclude(internship__intern=submission.internship.intern).select_related("internship")
-    known = grams_of(handed_out(submission.version))
-    mine = _fingerprint(submission, known=known)
+    project = _project_of(submission.version)
+    mine = _fingerprint(submission.folder, _paths(submission), project=project)
+    hashes = mine.hashes
     best: dict[int, tuple[Submission, Alike]] = {}
-    if not mine.marks:
+    if not hashes:
         return []
     for other in others.order_by("-pk")[:MOST_OTHERS]:
         assert other.internship_id is not None
-        alike = compare(mine, _fingerprint(other, known=known))
+        folder, paths = other.folder, _paths(other)
+        if not would_flag(hashes, _hashes(folder, paths, project=project)):
+            continue
+        alike = compare(mine, _fingerprint(folder, paths, project=project))
         before = best.get(other.internship_id)
         if alike.is_flagged and (before is None or alike.share > before[1].share):
             best[other.internship_id] = (other, alike)
     return list(best.values())
 
 
-def _fingerprint(submission: Submission, *, known: frozenset[int]) -> Fingerprint:
-    return fingerprint(list(code_of(submission)), known=known)
+@lru_cache(maxsize=HASHES_KEPT)
+def _hashes(folder: Path, paths: tuple[str, ...], *, project: Path) -> array[int]:
+    """The hashes of what lies there, each once. What was handed in never changes, so they are kept; the code itself is not."""
+    return array("Q", sorted(_fingerprint(folder, paths, project=project).hashes))
 
 
-def handed_out(version: ProjectVersion) -> list[Text]:
-    """The code that every intern of this version has been given."""
-    folder = version.folder / "project"
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return list(_texts(folder, names))
+def _fingerprint(folder: Path, paths: tuple[str, ...], *, project: Path) -> Fingerprint:
+    return fingerprint(list(_texts(folder, paths)), known=_known(project))
 
 
-def code_of(submission: Submission) -> Iterator[Text]:
-    """Its Python files and the code cells of its notebooks, but for what lies in ``artifact/``."""
+@lru_cache(maxsize=PROJECTS_KEPT)
+def _known(project: Path) -> frozenset[int]:
+    """Every hash of the code that every intern of a version has been given."""
+    return grams_of(handed_out(project))
+
+
+def _project_of(version: ProjectVersion) -> Path:
+    return version.folder / "project"
+
+
+def handed_out(project: Path) -> list[Text]:
+    """The code in the folder that interns are given."""
+    names = sorted(path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file())
+    return list(_texts(project, names))
+
+
+def _paths(submission: Submission) -> tuple[str, ...]:
+    """Its Python files and notebooks, but for what lies in ``artifact/``."""
     paths = [str(file["path"]) for file in submission.files]
-    return _texts(submission.folder, [path for path in paths if not path.startswith(ARTIFACT)])
+    return tuple(path for path in paths if path.endswith(READ) and not path.startswith(ARTIFACT))
 
 
-def _texts(folder: Path, names: list[str]) -> Iterator[Text]:
+def _texts(folder: Path, names: Iterable[str]) -> Iterator[Text]:
     left = CODE_BYTES
-    for name in [name for name in names if name.endswith((".py", NOTEBOOK))][:MOST_FILES]:
+    for name in [name for name in names if name.endswith(READ)][:MOST_FILES]:
         content = read_regular(folder, name, most=FILE_BYTES) or b""
         texts = _cells(content, name=name) if name.endswith(NOTEBOOK) else [_text(content, name=name)]
         for text in texts:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 GRAM, WINDOW = 14, 8
@@ -61,6 +61,11 @@ class Fingerprint:
     texts: tuple[Text, ...]
     marks: tuple[Mark, ...]
 
+    @property
+    def hashes(self) -> frozenset[int]:
+        """The marks without their places."""
+        return frozenset(mark.hash for mark in self.marks)
+
 
 @dataclass(frozen=True)
 class Passage:
@@ -85,7 +90,11 @@ class Alike:
     @property
     def is_flagged(self) -> bool:
         """A mentor should look at both."""
-        return self.common >= ENOUGH_MARKS and self.share >= ALIKE
+        return _is_enough(self.share, common=self.common)
+
+
+def _is_enough(share: float, *, common: int) -> bool:
+    return common >= ENOUGH_MARKS and share >= ALIKE
 
 
 def grams_of(texts: Iterable[Text]) -> frozenset[int]:
@@ -106,11 +115,20 @@ def fingerprint(texts: Sequence[Text], *, known: frozenset[int]) -> Fingerprint:
 
 def compare(one: Fingerprint, other: Fingerprint) -> Alike:
     """How much of the smaller of the two is in the other."""
-    mine, theirs = {mark.hash for mark in one.marks}, {mark.hash for mark in other.marks}
+    mine, theirs = one.hashes, other.hashes
     common = mine & theirs
-    smaller = min(len(mine), len(theirs))
-    share = len(common) / smaller if smaller else 0.0
+    share = _share(len(mine), len(theirs), common=len(common))
     return Alike(share=share, common=len(common), passages=_passages(one, other, common=common))
+
+
+def would_flag(mine: frozenset[int], theirs: Collection[int]) -> bool:
+    """Whether :func:`compare` would flag the two whose hashes these are; in ``theirs`` each is once."""
+    common = sum(one in mine for one in theirs)
+    return _is_enough(_share(len(mine), len(theirs), common=common), common=common)
+
+
+def _share(mine: int, theirs: int, *, common: int) -> float:
+    return common / min(mine, theirs) if mine and theirs else 0.0
 
 
 def _tokens(code: str) -> list[tuple[str, int]]:
@@ -158,7 +176,7 @@ def _winnowed(marks: Sequence[Mark]) -> list[Mark]:
     return picked
 
 
-def _passages(one: Fingerprint, other: Fingerprint, *, common: set[int]) -> tuple[Passage, ...]:
+def _passages(one: Fingerprint, other: Fingerprint, *, common: frozenset[int]) -> tuple[Passage, ...]:
     """The longest stretches whose marks follow each other on both sides."""
     places: dict[int, Mark] = {}
     for mark in other.marks:

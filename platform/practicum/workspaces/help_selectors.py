@@ -46,7 +46,9 @@ def open_requests() -> list[HelpRequest]:
 
 def open_request_of(session: Session, *, now: datetime) -> HelpRequest | None:
     """The session's request that goes on, or None."""
-    request = _loaded().filter(session=session, state__in=OPEN_HELP_STATES).first()
+    own = {"session": session, "state__in": OPEN_HELP_STATES}
+    # Asked with every page of a notebook, and mostly there is none.
+    request = _loaded().filter(**own).first() if HelpRequest.objects.filter(**own).exists() else None
     return request if request is not None and reason_to_end(request, now=now) is None else None
 
 

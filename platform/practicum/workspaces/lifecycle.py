@@ -14,6 +14,7 @@ one server at the hub, and one volume.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ from practicum.workspaces.tokens import revoke_tokens
 
 WAIT_AT_MOST = timedelta(hours=12)
 START_WITHIN = timedelta(minutes=5)
+IN_HAND_FOR = timedelta(seconds=15)  # a worker that is alive says so twice a second
 STOP_WITHIN = timedelta(minutes=2)
 REASON_LENGTH = 300
 MOVING = "It moves to a GPU, with the same files."
@@ -111,6 +113,7 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
     changes: dict[str, Any] = {
         "state": SessionState.STARTING,
         "attempts": session.attempts + 1,
+        "in_hand_at": now,
         "deadline": min(now + START_WITHIN, (session.started_at or now) + rules.MOST_ATTEMPTS * START_WITHIN),
     }
     if session.started_at is None:
@@ -125,6 +128,22 @@ def begin_attempt(session: Session, *, now: datetime) -> None:
         note(session, state="starting", message=message, now=now)
 
 
+def is_in_hand(session: Session, *, now: datetime) -> bool:
+    """A worker that lives is about to ask the hub: that the hub knows nothing of it says nothing yet."""
+    # A moment that lies ahead is from before a clock was set back.
+    return session.in_hand_at is not None and abs(now - session.in_hand_at) < IN_HAND_FOR
+
+
+def keep_in_hand(sessions: Iterable[uuid.UUID], *, now: datetime) -> None:
+    """Whoever starts these is still alive."""
+    Session.objects.filter(pk__in=list(sessions), in_hand_at__isnull=False).update(in_hand_at=now)
+
+
+def let_go(session: Session, *, attempt: int) -> None:
+    """The hub was asked, or could not be: from now on what it says of this attempt counts."""
+    Session.objects.filter(pk=session.pk, attempts=attempt).update(in_hand_at=None)
+
+
 def take_back_attempt(session: Session, *, reason: str = "") -> None:
     """The hub could not even try, which is no fault of this notebook: it does not count. The deadline stays.
 
@@ -133,7 +152,9 @@ def take_back_attempt(session: Session, *, reason: str = "") -> None:
     Raises:
         Stale: it is not being started any more.
     """
-    changes = {"attempts": session.attempts - 1} | ({"reason": reason[:REASON_LENGTH]} if reason else {})
+    changes: dict[str, Any] = {"attempts": session.attempts - 1, "in_hand_at": None}
+    if reason:
+        changes["reason"] = reason[:REASON_LENGTH]
     move(session, states=[SessionState.STARTING], changes=changes, attempts=session.attempts)
 
 

@@ -68,6 +68,11 @@ class Session(models.Model):
         help_text="When the present state must have ended; past it the session is failed or stopped."
     )
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Times the hub was asked to start it.")
+    in_hand_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When the worker that brings its files and asks the hub last said so; none once the hub was asked.",
+    )
     requested_at = models.DateTimeField()
     taken_at = models.DateTimeField(
         null=True, blank=True, help_text="Its person came for the slot when their turn came."

@@ -17,8 +17,9 @@ from practicum.workspaces.rules import Turn, Watch
 
 
 def _loaded() -> QuerySet[Session]:
+    """Without the place in line for a GPU, which few have: three more tables make a query that is planned for milliseconds."""
     return Session.objects.select_related(
-        "user", "internship__version__project", "internship__cohort", "lease__slot__server", "next_lease__slot__server"
+        "user", "internship__version__project", "internship__cohort", "lease__slot__server"
     )
 
 
@@ -44,8 +45,13 @@ def sessions_of_internship(internship: Internship, *, limit: int = 20) -> list[S
 
 
 def open_sessions() -> list[Session]:
-    """Every session that has not ended, the oldest first."""
-    return list(_loaded().filter(state__in=OPEN_SESSION_STATES).order_by("requested_at", "id"))
+    """Every session that has not ended, the oldest first.
+
+    The worker asks twice a second: the project, with all its texts, is left to the start, which alone needs it.
+    """
+    rows = Session.objects.select_related("user", "internship__cohort", "lease__slot__server")
+    rows = rows.prefetch_related("next_lease__slot__server").filter(state__in=OPEN_SESSION_STATES)
+    return list(rows.order_by("requested_at", "id"))
 
 
 def watch_of(session: Session, *, now: datetime) -> Watch:
@@ -86,9 +92,10 @@ def unfinished_sessions() -> list[Session]:
     return list(ended.filter(next_lease__isnull=False))
 
 
-def kernel_reports_of(session: Session) -> list[KernelReport]:
-    """What its notebook said in the last hours, the oldest first; it begins with the moment it was ready."""
-    rows = session.reports.order_by("at").values_list("at", "busy_kernels", "cpu_seconds", "seconds")
+def kernel_reports_of(session: Session, *, since: datetime) -> list[KernelReport]:
+    """What its notebook said since then, the oldest first; before it the moment it was ready."""
+    reports = session.reports.filter(at__gte=since).order_by("at")
+    rows = reports.values_list("at", "busy_kernels", "cpu_seconds", "seconds")
     ready = [KernelReport(session.ready_at, 0, 0.0, 0.0)] if session.ready_at else []
     return ready + [KernelReport(*row) for row in rows]
 

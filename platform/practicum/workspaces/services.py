@@ -18,6 +18,7 @@ from practicum.engine.base import LABEL_INSTANCE, files_volume
 from practicum.errors import Conflict, Forbidden, NotFound, Stale
 from practicum.gpus import services as leases
 from practicum.gpus import use
+from practicum.gpus.idleness import looked_back
 from practicum.gpus.models import LIVE_STATES, Lease, LeaseState
 from practicum.gpus.selectors import cpu_pool
 from practicum.internships.models import Internship
@@ -275,8 +276,11 @@ def _note_report(session: Session, *, report: rules.Report, now: datetime) -> da
     before = session.active_at or now
     if rules.has_executed(report, active_at=before, now=now):
         return now
-    reports = selectors.kernel_reports_of(session)
-    activity = use.activity_of(session.lease, kernel_reports=reports, now=now, active_within=timedelta(0))
+    since = looked_back(before)
+    reports = selectors.kernel_reports_of(session, since=since)
+    activity = use.activity_of(
+        session.lease, kernel_reports=reports, now=now, over=now - since, active_within=timedelta(0)
+    )
     return now if activity.counts_as_busy else max(before, activity.since)
 
 

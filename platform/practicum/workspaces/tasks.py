@@ -60,11 +60,14 @@ NOT_TAKEN = "Your turn came and nobody took the slot within ten minutes, so it w
 NOT_TAKEN_ON_CPU = "Your turn came and you did not take the GPU within ten minutes, so it went to the next in line."
 NO_START = "The notebook did not come up in time."
 Clock = Callable[[], datetime]
+_in_hand: set[UUID] = set()  # what this worker brings files for and asks the hub about just now
 
 
 def tick(now: datetime, *, hub: Hub, engine: Engine, executor: Executor, clock: Clock = utc_now) -> None:
     """One round over everything that is open."""
     crew = crew_on(executor)
+    if _in_hand:
+        lifecycle.keep_in_hand(tuple(_in_hand), now=now)
     sessions = open_sessions()
     kept = _kept(sessions, now=now)
     for session in sessions:
@@ -246,6 +249,8 @@ def _start(session: Session, *, hub: Hub, engine: Engine, clock: Clock) -> None:
     """Ask the hub once, when all that the notebook needs is on its server. A hub that is away, or can't ask the site, or a
     server that does not answer, is asked again; a refusal counts as a failed attempt.
     """
+    attempt = session.attempts
+    _in_hand.add(session.pk)
     try:
         prepare(session, engine=engine, clock=clock)
         is_ready = hub.start(session.user.username)
@@ -258,6 +263,9 @@ def _start(session: Session, *, hub: Hub, engine: Engine, clock: Clock) -> None:
     except HubRefused as refusal:
         _give_up_or_wait(session, message=refusal.message, now=clock())
         return
+    finally:
+        _in_hand.discard(session.pk)
+        lifecycle.let_go(session, attempt=attempt)
     if is_ready:
         _mark_ready(session, now=clock())
 
@@ -295,16 +303,19 @@ def _mark_ready(session: Session, *, now: datetime) -> None:
 
 
 def _follow(session: Session, *, hub: Hub, engine: Engine, clock: Clock) -> None:
-    """See what became of a start: ready, under way, or gone; a start that is gone is tried again or given up."""
+    """See what became of a start: ready, under way, or gone; a start that is gone is tried again or given up.
+
+    Whether somebody is about to ask the hub is looked at before the hub is: in the other order one that asks in between
+    would be taken for gone.
+    """
+    session.refresh_from_db()
+    if session.state != SessionState.STARTING or lifecycle.is_in_hand(session, now=clock()):
+        return
     server = hub.server(session.user.username)
     if server is not None:
         if server.ready:
             _mark_ready(session, now=clock())
-        return
-    session.refresh_from_db()
-    if session.state != SessionState.STARTING:
-        return
-    if rules.may_start_again(session.attempts):
+    elif rules.may_start_again(session.attempts):
         lifecycle.begin_attempt(session, now=clock())
         _start(session, hub=hub, engine=engine, clock=clock)
     else:

@@ -33,7 +33,9 @@ def revoke_all(*, now: datetime) -> int:
 
 
 def session_of(request: HttpRequest, now: datetime) -> Session:
-    """The open session whose token the request shows, with user, internship, project, cohort and slot loaded.
+    """The open session whose token the request shows, with user, internship, cohort and slot loaded.
+
+    Every notebook asks each quarter of a minute: the project, with all its texts, is left to who needs it.
 
     Raises:
         Unauthorized: no token, an unknown, an expired or a revoked one, or one of a deactivated person.
@@ -48,13 +50,7 @@ def session_of(request: HttpRequest, now: datetime) -> Session:
             lease__user=F("user"),
             user__is_active=True,
         )
-        .select_related(
-            "user",
-            "internship__version__project",
-            "internship__cohort",
-            "lease__slot__server",
-            "next_lease__slot__server",
-        )
+        .select_related("user", "internship__cohort", "lease__slot")
         .first()
     )
     if session is None:

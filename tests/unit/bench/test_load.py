@@ -97,6 +97,12 @@ def test_one_error_and_one_slow_page_do_not_hold() -> None:
     assert wrong.as_json()["seconds"]["home"] == {"n": 100, "p50": 0.1, "p95": 0.1, "p99": 0.1}
 
 
+def test_pages_that_were_asked_for_rarely_are_judged_together() -> None:
+    seconds = {"home": [0.1] * 100, "inbox": [0.2] * 60, "people": [9.0], "launch, whole": [9.0]}
+    assert load.pages_of(seconds) == {"home": [0.1] * 100, load.RARER: [0.2] * 60 + [9.0]}
+    assert load.pages_of({"home": [0.1] * 100}) == {"home": [0.1] * 100}
+
+
 def test_a_smaller_run_has_smaller_steps() -> None:
     plan = load.plan_of(load.arguments(["--interns", "20", "--notebooks", "5"]))
     assert (plan.interns, plan.steps, plan.submissions_a_minute) == (20, (1, 5), 50.0)

@@ -530,6 +530,30 @@ def test_a_negative_difference_is_a_number_in_the_csv(version: Any) -> None:
     assert ",-0.25," in csv_of(Board(cohort=None, version=version, rows=[row], waiting=0, chart=None))
 
 
+def test_a_long_board_begins_with_its_first_rows_and_ones_own_and_shows_all_when_asked(
+    internship: Any, peer_internship: Any, scored: Any, client_of: Any, intern: Any, peer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The board's first row alone is shown at once."""
+    monkeypatch.setattr(board_views, "FIRST_ROWS", 1)
+    monkeypatch.setattr(board_views, "FEW_MORE", 0)
+    at(NOW, monkeypatch)
+    scored(internship, 0.97, at=NOW - 2 * HOUR)
+    scored(peer_internship, 0.98, at=NOW - HOUR)
+    address = reverse("evaluation:leaderboard", args=[internship.version.project.slug])
+
+    def names(viewer: Any, **query: str) -> list[str]:
+        page = client_of(viewer).get(address, query)
+        assert (">Show all 2 rows</a>" in page.content.decode()) is (len(page.context["rows"]) < 2)
+        return [row.name for row in page.context["rows"]]
+
+    assert names(peer) == ["Paul Peer"]
+    assert names(intern) == ["Paul Peer", "Ines Intern"]
+    assert names(peer, all="1") == ["Paul Peer", "Ines Intern"]
+    monkeypatch.setattr(board_views, "FEW_MORE", 2)
+    assert names(peer) == ["Paul Peer", "Ines Intern"]
+
+
 def test_the_chart_has_each_interns_rises_and_no_other_point(
     divided: Any, internship: Any, peer_internship: Any, scored: Any, intern: Any
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from practicum.gpus.idleness import Activity, ActivityState, KernelReport, Sample, classify
+from practicum.gpus.idleness import Activity, ActivityState, KernelReport, Sample, classify, looked_back
 
 MINUTE = timedelta(minutes=1)
 GB = 1 << 30
@@ -224,3 +224,48 @@ def test_a_lease_of_which_nothing_was_heard_for_two_minutes_is_not_idle(
 ) -> None:
     later = NOW + timedelta(minutes=2, seconds=1)
     assert classify(*history, now=later).state == ActivityState.UNKNOWN
+
+
+STRETCHES = st.lists(
+    st.tuples(
+        st.integers(1, 40), st.booleans(), st.sampled_from([0.0, 0.0, 0.2]), st.sampled_from([None, 0.0, 0.0, 60.0]), MEMORIES,
+        st.sampled_from(["both", "both", "both", "no looks", "no reports"]),
+    ),
+    min_size=2, max_size=8,
+)  # fmt: skip
+
+
+def watched(
+    stretches: list[tuple[int, bool, float, float | None, int, str]],
+) -> tuple[list[Sample], list[KernelReport]]:
+    """A look and a report each half minute, up to now, but for what stayed away."""
+    at = NOW - MINUTE * sum(minutes for minutes, *_ in stretches)
+    samples, said = [], []
+    for minutes, busy, share, percent, memory, heard in stretches:
+        for _ in range(minutes * 2):
+            at += MINUTE / 2
+            if heard != "no looks":
+                samples.append(Sample(at, percent, memory, int(memory > 0)))
+            if heard != "no reports":
+                said.append(KernelReport(at, int(busy), 30 * share, 30.0))
+    return samples, said
+
+
+@given(STRETCHES, st.integers(0, 120), st.booleans())
+def test_what_lies_far_before_the_last_known_work_changes_nothing(
+    stretches: list[tuple[int, bool, float, float | None, int, str]], minutes: int, has_gpu: bool
+) -> None:
+    samples, said = watched(stretches)
+    began = min((each.at for each in (*samples, *said)), default=NOW)
+
+    def last_work(at: datetime, *, known: datetime, since: datetime) -> datetime:
+        """As the site keeps it: what counts as busy is work now, and what is known is never taken back."""
+        heard = classify(
+            [one for one in samples if since <= one.at <= at], [one for one in said if since <= one.at <= at],
+            now=at, active_within=timedelta(0), has_gpu=has_gpu,
+        )  # fmt: skip
+        return at if heard.counts_as_busy else max(known, heard.since)
+
+    known = last_work(NOW - MINUTE * minutes, known=began, since=began)
+
+    assert last_work(NOW, known=known, since=looked_back(known)) == last_work(NOW, known=known, since=began)

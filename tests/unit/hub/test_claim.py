@@ -38,6 +38,7 @@ def test_the_container_has_no_capabilities_and_a_limit_in_each_dimension(answer:
     assert config["security_opt"] == ["no-new-privileges"]
     assert config["init"] is True
     assert config["pids_limit"] == 512
+    assert config["cpu_shares"] == 64
     assert config["shm_size"] == 1 << 30
     assert config["memswap_limit"] == 4 << 30
     assert not {"privileged", "cap_add", "devices", "pid_mode", "runtime"} & set(config)

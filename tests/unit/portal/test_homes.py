@@ -28,7 +28,7 @@ from practicum.workspaces.services import open_notebook
 def clock(monkeypatch: pytest.MonkeyPatch, now: Any) -> None:
     """The pages are read at ``now``; the hub does not answer."""
 
-    def refuse(url: str, timeout: float) -> Any:
+    def refuse(url: str, *, timeout: float, verify: Any) -> Any:
         raise httpx.ConnectError("nobody there")
 
     monkeypatch.setattr("practicum.portal.views.utc_now", lambda: now)

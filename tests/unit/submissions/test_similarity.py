@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from practicum.submissions import likeness
 from practicum.submissions.models import Likeness, Submission
-from practicum.submissions.similarity import Alike, Text, compare, fingerprint, grams_of
+from practicum.submissions.similarity import Alike, Text, compare, fingerprint, grams_of, would_flag
 from tests.bench import similarity
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -120,6 +120,13 @@ def test_attributes_of_self_are_names_of_one_s_own_and_others_are_not() -> None:
     assert held_against(method, method.replace("np.maximum", "np.minimum")).share < 1.0
 
 
+@pytest.mark.parametrize("other", [MOVED, renamed(MOVED), NEIGHBOUR, "", renamed(MOVED)[: len(MOVED) // 2]])
+def test_the_hashes_alone_tell_what_would_be_flagged(other: str) -> None:
+    mine, theirs = (fingerprint([Text("predict.py", source)], known=frozenset()) for source in (MOVED, other))
+
+    assert would_flag(mine.hashes, theirs.hashes) == compare(mine, theirs).is_flagged
+
+
 def test_every_planted_copy_of_a_solution_is_found_and_no_two_solutions_are_taken_for_one() -> None:
     """The part of ``make bench BENCH=similarity`` that is about one question; there are other measures beside it."""
     found = similarity.pairs_of(similarity.digits_solutions(), kind=similarity.SAME_QUESTION)
@@ -165,6 +172,32 @@ def test_a_near_copy_is_noted_once_with_both_sides_in_the_order_they_came(
     assert "thing_" in note.passages[0]["other_code"]
     assert "thing_" not in note.passages[0]["code"]
     assert not likeness.compare_next(now=now)
+
+
+def test_what_was_read_once_is_not_read_again_and_a_copy_of_it_is_found_all_the_same(
+    project: Any, internship: Any, peer_internship: Any, now: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    true_read = likeness.read_regular
+    monkeypatch.setattr(
+        likeness,
+        "read_regular",
+        lambda folder, name, most: read.append(folder.name) or true_read(folder, name, most=most),
+    )
+    for number in range(1, 4):
+        handed_in(internship, NEIGHBOUR + f"\nnumber_{number} = 1", number=number, at=now)
+        handed_in(peer_internship, MOVED + f"\nnumber_{number} = 1", number=number, at=now)
+
+    all_compared(now)
+
+    assert not Likeness.objects.exists()
+    # Once as the one that is compared, once as another of those.
+    assert {folder: read.count(folder) for folder in read if folder != "project"} == dict.fromkeys(
+        Submission.objects.values_list("digest", flat=True), 2
+    )
+    copy = handed_in(peer_internship, renamed(NEIGHBOUR), number=4, at=now)
+    all_compared(now)
+    assert set(Likeness.objects.values_list("second", flat=True)) == {copy.pk}
 
 
 def test_one_s_own_earlier_work_other_work_weights_and_the_starter_are_no_copies(

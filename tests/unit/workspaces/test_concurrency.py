@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from practicum.audit.models import Record
@@ -13,13 +13,15 @@ from practicum.errors import Conflict
 from practicum.gpus import tasks as gpus
 from practicum.gpus.inventory import pool_of
 from practicum.gpus.models import OPEN_STATES, Lease, PoolKind, Slot
-from practicum.workspaces import services, turns
+from practicum.workspaces import lifecycle, services, turns
 from practicum.workspaces.hub import MemoryHub
 from practicum.workspaces.models import Session
 from practicum.workspaces.tasks import tick
 from tests.unit.gpus.conftest import make_slots
 from tests.unit.gpus.test_concurrency import at_once
 from tests.unit.workspaces.conftest import Inline
+
+SECOND = timedelta(seconds=1)
 
 
 def test_workers_that_race_ask_the_hub_once_for_each_session(
@@ -36,6 +38,47 @@ def test_workers_that_race_ask_the_hub_once_for_each_session(
 
     assert Counter(hub.calls)[("start", "ines")] == Counter(hub.calls)[("start", "paul")] == 1
     assert list(Session.objects.values_list("state", "attempts")) == [("starting", 1)] * 2
+
+
+def test_a_start_that_another_worker_has_in_hand_is_left_to_it_until_that_one_is_silent(
+    intern: Any, internship: Any, now: datetime
+) -> None:
+    """The other brings the files before it asks the hub, which may take minutes, and says that it lives; then it dies."""
+    make_slots(1)
+    hub, engine = MemoryHub(), MemoryEngine()
+    hub.answers["ines"] = ["pending"] * 4
+    session = services.open_notebook(intern, now=now)
+    gpus.allocate(now)
+    session.refresh_from_db()
+    lifecycle.begin_attempt(session, now=now)
+    lifecycle.keep_in_hand([session.pk], now=now + 100 * SECOND)
+
+    def asked(seconds: int) -> int:
+        at = now + seconds * SECOND
+        tick(at, hub=hub, engine=engine, executor=Inline(), clock=lambda: at)
+        return Counter(hub.calls)[("start", "ines")]
+
+    assert [asked(second) for second in (86, 114)] == [0, 0]
+    assert [asked(second) for second in (115, 116)] == [1, 1]
+    session.refresh_from_db()
+    assert session.in_hand_at is None
+
+
+def test_a_clock_that_was_set_back_leaves_no_start_in_hand(intern: Any, internship: Any, now: datetime) -> None:
+    make_slots(1)
+    hub, engine = MemoryHub(), MemoryEngine()
+    hub.answers["ines"] = ["pending"] * 4
+    session = services.open_notebook(intern, now=now)
+    gpus.allocate(now)
+    session.refresh_from_db()
+    lifecycle.begin_attempt(session, now=now)
+    lifecycle.keep_in_hand(
+        [session.pk], now=now + timedelta(days=1)
+    )  # the worker died before the clock was right again
+
+    tick(now + SECOND, hub=hub, engine=engine, executor=Inline(), clock=lambda: now + SECOND)
+
+    assert Counter(hub.calls)[("start", "ines")] == 1
 
 
 def test_many_tabs_open_one_notebook(shared_database: None, intern: Any, internship: Any, now: datetime) -> None:

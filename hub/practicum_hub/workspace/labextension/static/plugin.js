@@ -9,6 +9,7 @@ import * as words from './wording.js';
 const FAST_MS = 3000;
 const SLOW_MS = 30000;
 const SHOWN_KEY = 'practicum:panel-shown';
+const SHOWN_AFTER_MS = 8000;
 
 const CAP =
   '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" width="16">' +
@@ -332,12 +333,13 @@ function addCommands(app, { icons, parts, submit }) {
   });
 }
 
-/* The panel is open the first time a person comes; afterwards as they left it. */
+/* The panel is open the first time a person comes; afterwards as they left it. A visit that is over before JupyterLab has kept
+   its layout was none: the next would find the panel closed by nobody. */
 async function showOnce(app, state, widget) {
   await app.restored;
   if (!(await state.fetch(SHOWN_KEY))) {
     app.shell.activateById(widget.id);
-    await state.save(SHOWN_KEY, true);
+    setTimeout(() => state.save(SHOWN_KEY, true), SHOWN_AFTER_MS);
   }
 }
 

@@ -9,7 +9,6 @@ Killing it at any point loses nothing: rows are the truth and the next worker re
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -44,6 +43,7 @@ from practicum.internships import readiness
 from practicum.internships import services as internships
 from practicum.lib import counting
 from practicum.lib.faults import ground_of
+from practicum.lib.garbage import spare_what_is_loaded
 from practicum.persons import retention
 from practicum.persons import tasks as persons
 from practicum.portal.metrics import COUNTS_FOLDER
@@ -64,6 +64,7 @@ LEAVING_SECONDS = 1.0
 HOMES_SECONDS = 60.0
 ESTIMATE_SECONDS = 3.0
 LIKENESS_SECONDS = 5.0
+LIKENESS_REST = 4.0
 CERTIFICATE_SECONDS = 2.0
 DIGEST_SECONDS = 20.0
 DELETION_SECONDS = 10.0
@@ -72,18 +73,23 @@ RETENTION_SECONDS = 60.0
 # Estimates and plans are computed beside the tick, which waits for the interpreter after each query: Python's own 5 ms would
 # make a tick several times as long (``tests/bench/ticks.py``).
 SWITCH_SECONDS = 0.0005
-COLLECT_AFTER = (20_000, 20, 20)  # objects, then so many lesser collections; Python says 700, 10, 10
 SURROUNDINGS_SECONDS = 2.0
 FORGET_AFTER_SECONDS = 3600.0
 WAY_IN_SECONDS = 5.0
 
 
 class Loop(threading.Thread):
-    """Calls ``work`` again and again until ``stopping``; faults are logged once until it works again."""
+    """Calls ``work`` again and again until ``stopping``; faults are logged once until it works again.
 
-    def __init__(self, name: str, work: Callable[[], bool], *, pause: float, stopping: threading.Event) -> None:
+    ``rest``: after each piece of work that is nobody's hurry, so many times as long as it took are left to the others.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], bool], *, pause: float, stopping: threading.Event, rest: float = 0.0
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.work = work
+        self.rest = rest
         self.kind = name.split(" ", maxsplit=1)[0]
         self.pause = pause
         self.stopping = stopping
@@ -92,8 +98,11 @@ class Loop(threading.Thread):
     def run(self) -> None:
         """Work; pause when there was nothing to do or something failed."""
         while not self.stopping.is_set():
+            began = time.monotonic()
             if not self.once():
                 self.stopping.wait(self.pause)
+            elif self.rest:
+                self.stopping.wait(self.rest * (time.monotonic() - began))
 
     def once(self) -> bool:
         """One call of ``work``; False if it failed or found nothing to do."""
@@ -182,12 +191,10 @@ def tell_counts() -> None:
 
 
 def keep_pace() -> None:
-    """What is loaded is looked at by no garbage collection any more, which took 50 ms of it; what comes is looked at once
-    there is much, so that this meets the reading of ten thousand rows, not the grant after it; and threads take turns sooner.
+    """Garbage is looked for where there is much, so that this meets the reading of ten thousand rows, not the grant after it;
+    and threads take turns sooner.
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
+    spare_what_is_loaded()
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
@@ -274,7 +281,13 @@ def make_loops(
         Loop("leaving", see_off, pause=LEAVING_SECONDS, stopping=stopping),
         Loop("estimates", estimate, pause=ESTIMATE_SECONDS, stopping=stopping),
         *(Loop(channel, send(channel), pause=NOTICES_SECONDS, stopping=stopping) for channel in Channel),
-        Loop("likenesses", lambda: compare_next(now=clock.now()), pause=LIKENESS_SECONDS, stopping=stopping),
+        Loop(
+            "likenesses",
+            lambda: compare_next(now=clock.now()),
+            pause=LIKENESS_SECONDS,
+            stopping=stopping,
+            rest=LIKENESS_REST,
+        ),
         *(
             Loop(f"snapshots {n}", snapshot, pause=SNAPSHOT_SECONDS, stopping=stopping)
             for n in range(1, SNAPSHOTS_AT_ONCE + 1)
