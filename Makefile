@@ -24,10 +24,10 @@ demo-reset: ## Forget what the demo keeps
 env: ## The development environment, from the lock files
 	@$(PYTHON) deploy/bootstrap.py dev
 
-unit: env ## Unit tests only, on SQLite (three to five minutes on two cores)
-	$(PYTEST) -q -n auto --nomigrations -m "not keeping and not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
+unit: env ## Unit tests only, on SQLite, without the slow ones
+	$(PYTEST) -q -n auto --nomigrations -m "not slow and not keeping and not engine and not browser and not hub and not workspace and not postgres and not gpu and not e2e and not attack"
 
-test: env ## All tests this machine can run; engine, browser and PostgreSQL are installed where they are missing (SHUFFLE=1: in random order)
+test: env ## Tests on all real parts; engine, browser and PostgreSQL are installed where they are missing (ALL=1: the slow ones, too; SHUFFLE=1: in random order)
 	@$(BIN)/python -m tests.tools.run
 
 attacks: env ## Every attack beside its weak control, as a table; fails at a hole (JSON=file writes it down)

@@ -25,6 +25,7 @@ SGD, TUNE, BAG, CURVE = 1, 2, 3, 4
 SGD_ROWS, SGD_WIDTH, SGD_ASKED = 400, 6, 60
 TUNE_ROWS, TUNE_WIDTH, TUNE_VALID, TUNE_HIDDEN, TUNE_GRID = 60, 40, 300, 1000, 25
 BAG_ROWS, BAG_WIDTH, BAG_ASKED, TREES, APART = 300, 10, 600, 40, 2.4
+GAIN = 0.05  # what forty trees gain at least, so that chance fails nobody whose vote is right
 EPOCHS = 80
 GIVEN = Path(__file__).with_name("given")
 
@@ -162,7 +163,10 @@ def write_tune(folder: Path, levels: dict[str, list[np.ndarray]], *, random: np.
 def write_bag(
     folder: Path, hidden: dict[str, np.ndarray], levels: dict[str, list[np.ndarray]], *, random: np.random.Generator
 ) -> list[float]:
-    """Data to bag trees on; the labels of hidden rows. ``single`` and ``bagged``: how often one tree and many are right."""
+    """Data to bag trees on; the labels of hidden rows. ``single`` and ``bagged``: how often one tree and many are right.
+
+    Hidden data on which many trees gain less than ``GAIN`` would judge by luck: other data are drawn then.
+    """
     tree = load_lab().tree
     apart = random.normal(size=BAG_WIDTH)
     centre = np.stack([apart, -apart]) * (APART / 2 / np.linalg.norm(apart))
@@ -173,15 +177,18 @@ def write_bag(
 
     x, y = draw(BAG_ROWS)
     np.savez_compressed(folder / "bag.npz", x=x, y=y)
-    hidden["bag_x"], hidden["bag_y"] = draw(BAG_ROWS)
-    hidden["bag_asked"], wanted = draw(BAG_ASKED)
-    votes = np.zeros(BAG_ASKED)
-    for _ in range(TREES):
-        rows = random.integers(0, BAG_ROWS, size=BAG_ROWS)
-        votes += tree(hidden["bag_x"][rows], hidden["bag_y"][rows]).predict(hidden["bag_asked"])
-    alone = tree(hidden["bag_x"], hidden["bag_y"]).predict(hidden["bag_asked"])
-    levels["single"].append((alone == wanted).mean())
-    levels["bagged"].append(((votes > TREES / 2) == wanted).mean())
+    single = bagged = 0.0
+    while bagged - single < GAIN:
+        hidden["bag_x"], hidden["bag_y"] = draw(BAG_ROWS)
+        hidden["bag_asked"], wanted = draw(BAG_ASKED)
+        votes = np.zeros(BAG_ASKED)
+        for _ in range(TREES):
+            rows = random.integers(0, BAG_ROWS, size=BAG_ROWS)
+            votes += tree(hidden["bag_x"][rows], hidden["bag_y"][rows]).predict(hidden["bag_asked"])
+        single = (tree(hidden["bag_x"], hidden["bag_y"]).predict(hidden["bag_asked"]) == wanted).mean()
+        bagged = ((votes > TREES / 2) == wanted).mean()
+    levels["single"].append(single)
+    levels["bagged"].append(bagged)
     return wanted.astype(float).tolist()
 
 

@@ -22,7 +22,7 @@ import pytest
 from tests.e2e.server import HUB, ROOT, SITE, build_images
 from tests.tools.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 AUTHORITY = "acme-v02.api.letsencrypt.org"
 ITS_CADDYFILE = f"""{{
 	admin off

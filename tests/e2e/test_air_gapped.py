@@ -15,7 +15,7 @@ from tests.e2e.conftest import ROOT
 from tests.e2e.server import Server, build_images
 from tests.tools import guide
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 # Whatever engine this machine has: this one must be another.
 START = """

@@ -191,7 +191,9 @@ def rounds(tmp_path_factory: pytest.TempPathFactory, own_engine: OwnEngine) -> I
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    "victim", ["worker", *(pytest.param(victim, marks=pytest.mark.slow) for victim in VICTIMS[1:])]
+)
 def test_one_right_result_whoever_is_killed_and_whenever(victim: str, moment: str, rounds: Rounds) -> None:
     submission = rounds.of(victim)[moment]
     check_cell(rounds.system, submission)
@@ -201,6 +203,7 @@ def test_one_right_result_whoever_is_killed_and_whenever(victim: str, moment: st
     assert rounds.system.state_shown_to(f"{victim}-{moment}", submission) == "scored"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_a_worker_that_comes_back_late_writes_nothing_and_without_fencing_the_check_fails(
     is_broken: bool, rounds: Rounds
@@ -223,6 +226,7 @@ def test_a_worker_that_comes_back_late_writes_nothing_and_without_fencing_the_ch
             check_cell(system, submission)
 
 
+@pytest.mark.slow
 def test_two_workers_share_the_line_and_their_containers_read_one_copy_of_the_data(rounds: Rounds) -> None:
     system = rounds.system
     with system.two_workers():
@@ -248,6 +252,7 @@ def test_two_workers_share_the_line_and_their_containers_read_one_copy_of_the_da
     assert mounted[0]["/out"]["Name"] != mounted[1]["/out"]["Name"]
 
 
+@pytest.mark.slow
 def test_no_intern_has_lost_one_of_the_days_two_attempts(rounds: Rounds) -> None:
     for victim in VICTIMS:
         rounds.of(victim)

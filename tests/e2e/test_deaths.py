@@ -22,7 +22,7 @@ from tests.e2e.own_engine import OwnEngine
 from tests.e2e.relay import Relay
 from tests.tools.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 SETTLE_SECONDS = 150
 SLOW_PREDICT = """import time

@@ -18,7 +18,7 @@ from tests.e2e.drill_system import DrillSystem, Person, drill_system
 from tests.e2e.test_crash_matrix import has_ended, submission_of, wait, work
 from tests.tools import guide
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 NAMES = ["ines", "kofi", "noor", "tomas", "lin", "sam", "nadia"]
 MINUTE = 60.0

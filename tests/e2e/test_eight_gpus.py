@@ -30,7 +30,7 @@ from tests.e2e.eight_gpus_agent import GPUS
 from tests.e2e.own_engine import OwnEngine
 from tests.e2e.test_deaths import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 INTERNS = 60
 GUARANTEES = {"north": 4, "south": 3, "west": 1}

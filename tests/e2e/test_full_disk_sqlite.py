@@ -21,7 +21,7 @@ from tests.e2e.drill_system import SmallDisk, small_disk
 from tests.tools.postgres import free_port
 from tests.tools.waiting import wait_for
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 DISK_MB = 48
 SIGNED_IN = """

@@ -28,7 +28,7 @@ from tests.e2e.two_machines import Machine, Pair, join, local, operate, two_mach
 from tests.e2e.two_servers_agent import gpus_of
 from tests.tools import guide
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 INTERNS, FIRST, SUBMISSIONS = 24, 6, 6
 CUT_SECONDS = 90

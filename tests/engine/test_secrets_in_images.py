@@ -146,6 +146,7 @@ def faults_of(images: Sequence[str], *, planted: str) -> tuple[list[str], int]:
     return faults, looked_at
 
 
+@pytest.mark.slow
 def test_no_layer_of_any_image_has_a_secret(built: dict[str, str], planted: str) -> None:
     faults, looked_at = faults_of([*built.values()], planted=planted)
     assert faults == []

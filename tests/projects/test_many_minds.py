@@ -217,6 +217,7 @@ def test_what_is_measured_is_what_the_command_says(workspace_python: Path, tmp_p
     assert deviation == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [

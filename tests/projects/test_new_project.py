@@ -31,6 +31,7 @@ def commands() -> list[str]:
     ).splitlines()
 
 
+@pytest.mark.slow
 def test_the_page_makes_a_project_that_passes_its_check(tmp_path: Path, workspace_python: Path) -> None:
     *here, publishing = [shlex.split(line) for line in commands()]
     said = ""

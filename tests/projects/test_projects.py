@@ -101,7 +101,9 @@ THE_SAME_FOR_ALL = {"a crashing submission", "an endless submission"}
 TRIED_WITH_ALL = ("digits", "features-without-labels")
 
 
-@pytest.mark.parametrize("slug", PROJECTS)
+@pytest.mark.parametrize(
+    "slug", [slug if slug == "digits" else pytest.param(slug, marks=pytest.mark.slow) for slug in PROJECTS]
+)
 def test_a_project_that_ships_passes_its_check(slug: str, workspace_python: Path) -> None:
     said: list[str] = []
     only = set(CHECKS) if slug in TRIED_WITH_ALL else set(CHECKS) - THE_SAME_FOR_ALL

@@ -155,6 +155,7 @@ def test_whatever_stays_behind_on_the_processor_misses_the_bar(in_project: InPro
     assert moved == "1.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remedy", REMEDIES, ids=[f"{path.parts[-3]}/{path.stem}" for path in REMEDIES])
 def test_a_remedial_notebook_runs_as_it_is_and_says_where_to_read_on(
     remedy: Path, workspace_python: Path, tmp_path: Path

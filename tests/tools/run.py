@@ -1,4 +1,7 @@
-"""``make test``: every test, each on the parts it names, with what is missing on the machine installed first.
+"""``make test``: tests on the parts they name, with what is missing on the machine installed first.
+
+Sweeps, drills and whole matrices are marked ``slow``: with ALL=1 they run, too, which takes three times as long. Without
+it, every part is still started for real, and each way a person goes is gone once.
 
 Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; the real engine; hub and workspace;
 projects; browser; attacks; the whole system end to end. As root on a machine with apt, engine, browser and
@@ -31,7 +34,16 @@ TABLES = "--nomigrations"
 # Those that share real parts run in the order of their files, so that what passed here passes elsewhere, too. Unit tests are in
 # random order always, and SHUFFLE=1 puts all but the end-to-end tests so.
 ORDER = () if os.environ.get("SHUFFLE") else ("-p", "no:randomly")
-UNIT = "not keeping and not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
+# A sweep, drill or matrix of which a part runs at every change, and the whole before a release.
+ALL = bool(os.environ.get("ALL"))
+QUICK = "" if ALL else " and not slow"
+REAL = f"not gpu{QUICK}"
+UNIT = (
+    "not keeping and not engine and not browser and not hub and not workspace and not gpu and not e2e and not attack"
+    + QUICK
+)
+# Where rows are locked, claimed and counted by several at once, which is where one database differs from another.
+ON_BOTH = () if ALL else tuple(f"tests/unit/{room}" for room in ("evaluation", "gpus", "submissions", "workspaces"))
 
 
 def busy_seconds() -> float:
@@ -164,30 +176,36 @@ def main() -> int:
     try:
         passes.run("unit tests on SQLite", "-n", "auto", TABLES, "-m", f"{UNIT} and not postgres", env={})
         with postgres() as address:
-            on_postgresql = ("-n", "auto", "--database-only", "-m", UNIT)
+            on_postgresql = ("-n", "auto", "--database-only", "-m", UNIT, *ON_BOTH)
             passes.run("unit tests on PostgreSQL", *on_postgresql, env={"PRACTICUM_DATABASE_URL": address})
         env = engine_env | workspace
         # Apart from one another: a browser's event loop must not be alive where a test talks to the database.
-        two = ("-n", "2", "--dist", "loadfile", TABLES, *ORDER, "-m", "not gpu")
+        two = ("-n", "2", "--dist", "loadfile", TABLES, *ORDER, "-m", REAL)
         passes.run("engine", "tests/engine", *two, *PATIENT, env=env)
         # These wait, for minutes that must pass and for pages to be quiet, more than they compute.
-        three = ("-n", "3", "--dist", "loadfile", TABLES, *ORDER, "-m", "not gpu")
+        three = ("-n", "3", "--dist", "loadfile", TABLES, *ORDER, "-m", REAL)
         passes.run("hub, workspace", "tests/hub", "tests/workspace", *three, *PATIENT, env=env)
         # Each has a server of its own, with an engine and a firewall, in a network namespace.
-        passes.run("networks", "tests/networks", TABLES, *ORDER, *PATIENT, env=env)
-        passes.run("projects", "tests/projects", "-n", "2", "--dist", "worksteal", TABLES, *ORDER, *PATIENT, env=env)
+        passes.run("networks", "tests/networks", "-m", REAL, TABLES, *ORDER, *PATIENT, env=env)
+        stolen = ("-n", "2", "--dist", "worksteal", TABLES, *ORDER, "-m", REAL)
+        passes.run("projects", "tests/projects", *stolen, *PATIENT, env=env)
         passes.run("browser", "tests/browser", *three, *PATIENT, env=env)
-        passes.run("backups", "tests/keeping", "-n", "2", "--dist", "loadscope", TABLES, *ORDER, *PATIENT, env=env)
-        passes.run("attacks", "tests/attacks", "-m", "attack", "-n", "2", TABLES, *ORDER, *PATIENT, env=env)
-        passes.run("end to end", "tests/e2e", "-p", "no:randomly", *PATIENT, env=env)
+        scoped = ("-n", "2", "--dist", "loadscope", TABLES, *ORDER, "-m", REAL)
+        passes.run("backups", "tests/keeping", *scoped, *PATIENT, env=env)
+        passes.run("attacks", "tests/attacks", "-m", f"attack{QUICK}", "-n", "2", TABLES, *ORDER, *PATIENT, env=env)
+        passes.run("end to end", "tests/e2e", "-m", REAL, "-p", "no:randomly", *PATIENT, env=env)
         if shutil.which("nvidia-smi"):
             passes.run("GPU", "-m", "gpu", env=env)
     finally:
         passes.folder.cleanup()
         if started:
             subprocess.run([sys.executable, str(ROOT / "deploy" / "engine.py"), "stop"], check=False)
+    rest = "" if ALL else " (without the slow ones: make test ALL=1)"
     patience = f", {passes.counts['rerun']} after a second try" if passes.counts.get("rerun") else ""
-    print(f"\n{passes.counts.get('passed', 0)} passed, {passes.counts.get('failed', 0)} failed{patience}", flush=True)
+    print(
+        f"\n{passes.counts.get('passed', 0)} passed, {passes.counts.get('failed', 0)} failed{patience}{rest}",
+        flush=True,
+    )
     return 1 if passes.failed else 0
 
 

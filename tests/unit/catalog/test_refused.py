@@ -185,6 +185,7 @@ def cells_in_turn(
     return run_process(command, stdin=stdin, environment=environment, cwd=cwd, limit_seconds=limit_seconds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoilt", "only", "expected"), COPIES.values(), ids=COPIES.keys())
 def test_a_spoilt_copy_is_named_by_its_check_and_cannot_be_published(
     project: Path, spoilt: tuple[str, str, str], only: tuple[str, ...], expected: str, mentor: Any, now: Any

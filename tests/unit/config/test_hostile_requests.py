@@ -169,6 +169,7 @@ def sent(client: Client, form: Form, **more: Any) -> tuple[int, dict[str, list[t
     return status, after
 
 
+@pytest.mark.slow
 def test_what_a_form_does_not_have_changes_nothing_and_what_a_select_does_not_offer_is_not_taken(
     forms: list[tuple[str, Form]], callers: dict[str, Client], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -202,6 +203,7 @@ def ignored(caplog: pytest.LogCaptureFixture) -> list[int]:
     return [told["count"] for told in facts if "unknown_fields" in told]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["intern", "outsider", "hub", "workspace"])
 def test_an_address_without_a_form_takes_no_more_from_what_it_is_sent(
     who: str, things: dict[str, Any], callers: dict[str, Client]
@@ -264,6 +266,7 @@ ON_RECORD = {"audit.Record", "credentials.SignedDocument", "credentials.IssuerKe
 DISGUISE = ("X-HTTP-Method-Override", "X-Method-Override", "X-HTTP-Method")
 
 
+@pytest.mark.slow
 def test_looking_at_every_page_changes_no_row_in_whatever_disguise(
     things: dict[str, Any], callers: dict[str, Client]
 ) -> None:
@@ -332,6 +335,7 @@ def ways() -> Iterator[tuple[str, str]]:
 WAYS = sorted(set(ways()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_a_foreign_thing_and_none_at_all_look_the_same_and_cost_the_same(
     method: str, things: dict[str, Any], callers: dict[str, Client]

@@ -45,6 +45,7 @@ def rows() -> dict[str, list[tuple[Any, ...]]]:
     return {model.__name__: list(model._default_manager.order_by("pk").values_list(*fields(model))) for model in DRAWN}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "week", "states"),
     [
@@ -84,6 +85,7 @@ def test_the_third_week_has_work_of_every_kind_and_somebody_on_the_board(db: Non
     assert 1 <= sum(bool(row.signals) for row in board) <= 6
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_day_make_the_same_rows_and_another_seed_makes_others(db: None) -> None:
     def drawn(**changes: Any) -> dict[str, list[tuple[Any, ...]]]:
         with transaction.atomic():

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.tools.check_deploy import SECRETS
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 def test_database_token_and_static_files_are_made_in_one_start_and_kept_by_the_next(tmp_path: Path) -> None:
     token = tmp_path / "var" / "agent" / "token"
     env = {

@@ -256,6 +256,7 @@ class TestBundle:
         with pytest.raises(Stop, match="not the bundle that was asked for"):
             bundling.opened(bundle, folder=tmp_path / "out", sha256="0" * 64)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("harm", ["changed", "added", "removed", "outside", "link"])
     def test_a_damaged_one_is_refused(self, harm: str, bundle: Path, tmp_path: Path) -> None:
         bad = tmp_path / "bad.tar"

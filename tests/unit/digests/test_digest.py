@@ -134,6 +134,7 @@ def test_two_workers_at_once_send_one() -> None:
     assert Digest.objects.get().state == "sent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_worker_killed_while_sending_sends_no_second(intern: Any, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     something(intern, now=MORNING)

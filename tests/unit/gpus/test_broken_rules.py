@@ -187,6 +187,7 @@ STEP_BY_STEP: list[tuple[Check, Callable[[Patch], None]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "break_it"), STEP_BY_STEP, ids=lambda value: value.__name__)
 def test_the_check_fails_when_its_rule_is_broken(
     check: Check, break_it: Callable[[Patch], None], monkeypatch: Patch
@@ -223,6 +224,7 @@ WHOLE_COURSES: list[tuple[Callable[[], None], Callable[[Patch], None]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("proof", "break_it"), WHOLE_COURSES, ids=lambda value: value.__name__.strip("<>"))
 def test_the_proof_fails_when_its_rule_is_broken(
     proof: Callable[[], None], break_it: Callable[[Patch], None], monkeypatch: Patch

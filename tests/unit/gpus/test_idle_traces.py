@@ -71,6 +71,7 @@ def bench(admin: Any, now: datetime, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trace", TRACES, ids=lambda trace: trace.name)
 def test_a_trace_is_classified_right(bench: Bench, intern: Any, trace: Trace) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
@@ -92,6 +93,7 @@ def test_a_trace_of_which_nothing_is_heard_any_more_counts_as_busy(bench: Bench,
     assert use.activity_of(lease, kernel_reports=bench.said, now=bench.now).counts_as_busy
 
 
+@pytest.mark.slow
 def test_waste_is_told_from_work_in_the_rows(bench: Bench, intern: Any) -> None:
     lease = lease_on(Slot.objects.get(), intern, now=bench.now)
     held = next(trace for trace in TRACES if "40 GB" in trace.name)

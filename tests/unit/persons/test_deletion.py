@@ -213,6 +213,7 @@ def test_the_last_admin_by_then_is_held(admin: Any, engine: MemoryEngine, hub: M
 STEPS = [step.__name__ for step in erasing.STEPS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_worker_that_dies_anywhere_leaves_it_to_the_next(

@@ -23,6 +23,7 @@ def stories(stall: Stall) -> list[Story]:
     return [told for told in made if told.begins_at is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stall", Stall)
 def test_no_stall_begins_before_the_first_thing_was_missed(stall: Stall) -> None:
     made = stories(stall)
@@ -44,6 +45,7 @@ def test_a_plateau_begins_after_five_scores_since_a_best() -> None:
         assert len(known) - 1 - known.index(max(known)) >= 5
 
 
+@pytest.mark.slow
 def test_every_stall_is_on_the_board_within_48_hours_with_its_reason_and_few_alarms_are_false(admin: Any) -> None:
     made = stalls.places(seeds=SEEDS, admin=admin, healthy=2, days=stalls.SHORT)
 

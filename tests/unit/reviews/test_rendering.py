@@ -114,6 +114,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_notebook_ends_within_thirty_seconds(
     name: str, internship: Any, hand_in: Any, now: datetime, monkeypatch: pytest.MonkeyPatch

@@ -66,6 +66,7 @@ def test_it_makes_the_same_page_as_a_cold_one(warm: Renderer, tmp_path: Path) ->
         assert pages[kind, "warm"] == pages[kind, "cold"]
 
 
+@pytest.mark.slow
 def test_one_that_takes_too_long_is_killed_and_the_next_is_made(warm: Renderer, tmp_path: Path) -> None:
     before = pid_of(warm)
     endless = notebook_of(*[markdown("\\begin{a}" * 10_000)] * 8)
@@ -75,6 +76,7 @@ def test_one_that_takes_too_long_is_killed_and_the_next_is_made(warm: Renderer, 
     assert pid_of(warm) == before
 
 
+@pytest.mark.slow
 def test_a_child_has_the_limits_of_a_cold_converter(warm: Renderer, tmp_path: Path) -> None:
     wide = b'{"nbformat": 4, "cells": [' + b"[[[]]]," * 12_000_000 + b"[]]}"
     ended = convert(warm, wide, tmp_path)
@@ -95,6 +97,7 @@ def test_it_has_no_secret_and_no_setting(warm: Renderer) -> None:
     assert all(name.startswith(("pipe:", "/dev/null")) for name in opened), opened
 
 
+@pytest.mark.slow
 def test_while_it_is_busy_or_gone_a_cold_one_is_asked(warm: Renderer, tmp_path: Path) -> None:
     with warm._alone:
         assert convert(warm, NOTEBOOK, tmp_path) is None

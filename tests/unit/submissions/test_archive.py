@@ -263,6 +263,7 @@ def test_e7_pickles_and_weights_are_kept_as_bytes_and_never_loaded(into: Path, t
     assert all((into / name).read_bytes() == trap for name in names)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_whatever_bytes_are_damaged_the_answer_is_files_within_the_cap_or_a_refusal(

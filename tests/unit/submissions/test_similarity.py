@@ -127,6 +127,7 @@ def test_the_hashes_alone_tell_what_would_be_flagged(other: str) -> None:
     assert would_flag(mine.hashes, theirs.hashes) == compare(mine, theirs).is_flagged
 
 
+@pytest.mark.slow
 def test_every_planted_copy_of_a_solution_is_found_and_no_two_solutions_are_taken_for_one() -> None:
     """The part of ``make bench BENCH=similarity`` that is about one question; there are other measures beside it."""
     found = similarity.pairs_of(similarity.digits_solutions(), kind=similarity.SAME_QUESTION)

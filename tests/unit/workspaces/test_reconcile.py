@@ -260,6 +260,7 @@ def engine_died(world: World, user: Any) -> None:
     world.hub.servers.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("death", [worker_died, hub_died, engine_died])
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__.strip("_"))
 def test_after_a_kill_at_any_moment_nothing_is_lost_doubled_or_stuck(
