@@ -312,6 +312,7 @@ def runs(server: Server) -> list[tuple[int, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_half_way_leads_back_by_itself(server: Server) -> None:
     bundle_of(server, "0.3.0", is_broken=True)
     notebooks, image, before = server.notebooks(), image_of(server), (server.deploy / ".env").read_text()
@@ -325,6 +326,7 @@ def test_a_migration_that_fails_half_way_leads_back_by_itself(server: Server) ->
     assert runs(server) == [(1, "scored")]
 
 
+@pytest.mark.slow
 def test_an_upgrade_leaves_notebooks_running_and_does_the_work_that_waits(server: Server, person: Person) -> None:
     bundle_of(server, "0.2.0")
     page = person("kofi")
@@ -341,6 +343,7 @@ def test_an_upgrade_leaves_notebooks_running_and_does_the_work_that_waits(server
     in_notebook(page, "print(6 * 7, 'still')", until="42 still")
 
 
+@pytest.mark.slow
 def test_rollback_runs_what_ran_before_on_the_tables_of_before(server: Server) -> None:
     notebooks = server.notebooks()
     with subprocess.Popen(["echo", "yes"], stdout=subprocess.PIPE) as operator:
@@ -354,10 +357,12 @@ def test_rollback_runs_what_ran_before_on_the_tables_of_before(server: Server) -
     wait_for(lambda: runs(server) == [(1, "scored"), (2, "scored")], seconds=120, every=1)
 
 
+@pytest.mark.slow
 def test_there_is_no_second_way_back(server: Server) -> None:
     server.practicum("rollback", "--yes", code=1, said="There is no upgrade to take back.")
 
 
+@pytest.mark.slow
 def test_day_to_day_verbs(server: Server) -> None:
     said = server.follow(guide.block("install", "Day to day"))
     assert "caddy" in said

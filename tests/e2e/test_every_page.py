@@ -40,6 +40,7 @@ def faults_from(begins: Iterable[str], *, crawl: Crawl, page: Page) -> dict[str,
     return {view: faults for view in pages if (faults := faults_of(page))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("username", PEOPLE)
 def test_no_page_breaks_a_rule(username: str, crawl: Crawl, person: Callable[[str], Page]) -> None:
     page = person(username)
@@ -47,6 +48,7 @@ def test_no_page_breaks_a_rule(username: str, crawl: Crawl, person: Callable[[st
     assert faults_from(PEOPLE[username], crawl=crawl, page=page) == {}
 
 
+@pytest.mark.slow
 def test_no_page_of_those_who_are_not_signed_in_breaks_a_rule(crawl: Crawl, browser: Browser) -> None:
     page = browser.new_page()
     found = faults_from(NOBODY, crawl=crawl, page=page)

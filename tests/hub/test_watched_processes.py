@@ -242,6 +242,7 @@ async def signed_in(system: System) -> Browser:
     return browser
 
 
+@pytest.mark.slow
 def test_no_planted_secret_and_none_of_the_systems_own_is_in_any_log(planted: Planted) -> None:
     assert set(planted.logs) == {"web", "worker", "hub", "proxy", "agent"}
     for name, text in planted.logs.items():

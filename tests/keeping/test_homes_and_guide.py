@@ -207,6 +207,7 @@ class Host:
         return process
 
 
+@pytest.mark.slow
 def test_the_guide_from_the_first_backup_to_a_new_server(
     homes: Homes, instances: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def the_story(site: Site, restored: Site) -> Story:
     return Story(site, secrets, backup, restored, said, restored.run("look.py", told=json.dumps(secrets)), written)
 
 
+@pytest.mark.slow
 def test_what_was_kept_while_others_wrote_is_one_moment(story: Story) -> None:
     assert story.written > story.seen["pairs"] > 0, "the writer wrote before, during and after"
     assert story.seen["torn"] == []

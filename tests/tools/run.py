@@ -1,6 +1,6 @@
 """``make test``: tests on the parts they name, with what is missing on the machine installed first.
 
-Sweeps, drills and whole matrices are marked ``slow``: with ALL=1 they run, too, which takes three times as long. Without
+Sweeps, drills and whole matrices are marked ``slow``: with ALL=1 they run, too, which takes about twice as long. Without
 it, every part is still started for real, and each way a person goes is gone once.
 
 Passes: unit tests on SQLite; those of them that talk to a database on PostgreSQL; the real engine; hub and workspace;

@@ -129,6 +129,7 @@ def test_the_command_of_the_environment_hands_in(lab: Lab) -> None:
     assert lab.site.sources[2:] == ["terminal"]
 
 
+@pytest.mark.slow
 def test_the_site_hears_of_executions_and_processor_time_but_not_of_an_open_page(lab: Lab, page: Page) -> None:
     lab.open(page)
     idle = wait_for(lambda: next((a for a in lab.site.activity if a["kernels"] == 1), None))
